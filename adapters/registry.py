@@ -1,0 +1,60 @@
+"""`provider/name` -> adapter. A folder is the registry: every module here with a `PROVIDER` is a provider.
+
+A provider module holds three things and imports its SDK only inside them:
+
+- `PROVIDER: str`, the part before the slash;
+- `unavailable(name, options) -> str | None`, why it cannot run here and the fix, asked before anything is loaded;
+- `create(name, options, examples) -> Adapter`, which raises `Unavailable` or `BadRequest` with a fix.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import adapters
+from adapters.base import Adapter, Example
+from adapters.errors import UnknownModel
+
+Options = Mapping[str, Any]
+
+
+def providers() -> dict[str, ModuleType]:
+    """Provider name -> module, found by looking into this folder."""
+    found = {}
+    for info in pkgutil.iter_modules(adapters.__path__):
+        module = importlib.import_module(f"adapters.{info.name}")
+        if isinstance(name := getattr(module, "PROVIDER", None), str):
+            found[name] = module
+    return found
+
+
+def split(reference: str) -> tuple[str, str]:
+    """`provider/name` -> (provider, name); the name may hold further slashes."""
+    provider, slash, name = reference.partition("/")
+    if not slash or not provider or not name:
+        raise UnknownModel(f"'{reference}' is not a model reference.", fix="Write provider/name, such as baseline/lead.")
+    return provider, name
+
+
+def _module(provider: str) -> ModuleType:
+    known = providers()
+    if provider not in known:
+        near = difflib.get_close_matches(provider, known, n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else f"Known providers: {', '.join(sorted(known))}."
+        raise UnknownModel(f"There is no provider '{provider}'.", fix=hint)
+    return known[provider]
+
+
+def unavailable(reference: str, options: Options) -> str | None:
+    """Why this model cannot run here, with the fix; None if it can. Loads nothing and asks no network."""
+    provider, name = split(reference)
+    return _module(provider).unavailable(name, options)
+
+
+def create(reference: str, options: Options, *, examples: Sequence[Example] = ()) -> Adapter:
+    """Open an adapter. `examples`: the task's cases, for providers that answer from them (baselines)."""
+    provider, name = split(reference)
+    return _module(provider).create(name, options, examples)

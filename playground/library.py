@@ -1,0 +1,94 @@
+"""All tasks, cases and instruments of this installation, from folders and from what was added; knows no database."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from playground.errors import UnknownName
+from playground.instrument import Instrument, read_instrument
+from playground.settings import PACKAGE, ROOT
+from playground.task import Case, Task, read_case, read_task
+
+CATEGORIES = (  # the order of the paper's tables
+    "Multiple-choice QA", "Text summarisation", "Information extraction", "Concept explanation", "Rationale",
+    "Named entity recognition", "Diagnosis", "Treatment planning", "Clinical outcome prediction",
+    "Text classification", "Fact verification", "Natural language inference", "Other MedS-Ins tasks",
+)  # fmt: skip
+
+Source = Callable[[str], Sequence[Case]]  # task id -> further cases (the database of imported ones)
+
+
+class Library:
+    """What can be run. Cases of a task come in the order: examples by id, added files, imported."""
+
+    def __init__(
+        self,
+        tasks: Iterable[Task],
+        cases: Iterable[Case],
+        instruments: Iterable[Instrument],
+        *,
+        imported: Source = lambda task: (),
+    ) -> None:
+        self._tasks = {t.id: t for t in sorted(tasks, key=lambda t: (CATEGORIES.index(t.category), t.order, t.id))}
+        self._cases: dict[str, dict[str, Case]] = {t: {} for t in self._tasks}
+        self._instruments = {i.id: i for i in instruments}
+        self._imported = imported
+        for case in cases:
+            self.add(case)
+
+    def add(self, case: Case) -> None:
+        """Add one case; raises `UnknownName` if its task is not here. The same id again replaces it."""
+        self.task(case.task)
+        self._cases[case.task][case.id] = case
+
+    def add_task(self, task: Task) -> None:
+        """Add or replace a task (an imported Definition)."""
+        everything = {**self._tasks, task.id: task}.values()
+        order = sorted(everything, key=lambda t: (CATEGORIES.index(t.category), t.order, t.id))
+        self._tasks = {t.id: t for t in order}
+        self._cases.setdefault(task.id, {})
+
+    def tasks(self) -> tuple[Task, ...]:
+        return tuple(self._tasks.values())
+
+    def task(self, name: str) -> Task:
+        if name not in self._tasks:
+            raise UnknownName("task", name, self._tasks)
+        return self._tasks[name]
+
+    def by_medsbench(self) -> Mapping[str, Task]:
+        """Official task id -> task."""
+        return {official: task for task in self._tasks.values() for official in task.medsbench}
+
+    def cases(self, task: str) -> tuple[Case, ...]:
+        self.task(task)
+        return (*self._cases[task].values(), *self._imported(task))
+
+    def case(self, task: str, name: str) -> Case:
+        self.task(task)
+        if name in self._cases[task]:
+            return self._cases[task][name]
+        imported = {c.id: c for c in self._imported(task)}
+        if name not in imported:
+            raise UnknownName(f"case of {task}", name, [*self._cases[task], *imported])
+        return imported[name]
+
+    def instrument(self, name: str) -> Instrument:
+        if name not in self._instruments:
+            raise UnknownName("instrument", name, self._instruments)
+        return self._instruments[name]
+
+
+def read_library(
+    tasks: Path = PACKAGE / "tasks",
+    examples: Path = ROOT / "examples",
+    instruments: Path = PACKAGE / "instruments",
+    *,
+    imported: Source = lambda task: (),
+) -> Library:
+    """Read the folders; raises `BadFile` that names file and key."""
+    return Library(
+        (read_task(p) for p in sorted(tasks.glob("*.yaml"))),
+        (read_case(p) for p in sorted(examples.glob("*/*.yaml"))),
+        (read_instrument(p) for p in sorted(instruments.glob("*.yaml"))),
+        imported=imported,
+    )

@@ -4,7 +4,8 @@ A provider module holds three things and imports its SDK only inside them:
 
 - `PROVIDER: str`, the part before the slash;
 - `unavailable(name, options) -> str | None`, why it cannot run here and the fix, asked before anything is loaded;
-- `create(name, options, examples) -> Adapter`, which raises `Unavailable` or `BadRequest` with a fix.
+- `create(name, options, examples) -> Adapter`, which raises `Unavailable` or `BadRequest` with a fix;
+- optionally `SENDS_TO: str`, who receives the text, and `NEEDS_EXAMPLES = True` for providers that answer from cases.
 """
 
 import difflib
@@ -35,7 +36,9 @@ def split(reference: str) -> tuple[str, str]:
     """`provider/name` -> (provider, name); the name may hold further slashes."""
     provider, slash, name = reference.partition("/")
     if not slash or not provider or not name:
-        raise UnknownModel(f"'{reference}' is not a model reference.", fix="Write provider/name, such as baseline/lead.")
+        raise UnknownModel(
+            f"'{reference}' is not a model reference.", fix="Write provider/name, such as baseline/lead."
+        )
     return provider, name
 
 
@@ -52,6 +55,11 @@ def unavailable(reference: str, options: Options) -> str | None:
     """Why this model cannot run here, with the fix; None if it can. Loads nothing and asks no network."""
     provider, name = split(reference)
     return _module(provider).unavailable(name, options)
+
+
+def needs_examples(reference: str) -> bool:
+    """Whether this provider answers from the task's other cases."""
+    return bool(getattr(_module(split(reference)[0]), "NEEDS_EXAMPLES", False))
 
 
 def create(reference: str, options: Options, *, examples: Sequence[Example] = ()) -> Adapter:

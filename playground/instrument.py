@@ -30,7 +30,7 @@ class Item(Strict):
     help: str = ""
     kind: Literal["preference", "scale", "choice"]
     options: tuple[Option, ...] = ()
-    when: dict[str, tuple[str, ...]] = {}
+    when: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def values(self, sides: Sequence[str]) -> tuple[str, ...]:
         if self.kind == "preference":

@@ -1,11 +1,16 @@
-"""The list of models a page may offer: models.yaml -> ModelSpec; opens no model and asks no network."""
+"""The models that may be offered: models.yaml -> ModelSpec -> open adapter; knows no case, score or page."""
 
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from playground.errors import BadFile
+from adapters import registry
+from adapters.base import Adapter, Example
+from adapters.errors import AdapterError
+from playground.errors import BadFile, UnknownName
 from playground.task import Strict, read_yaml, validated
 
 
@@ -24,7 +29,7 @@ class ModelSpec(Strict):
     model: str
     label: str
     note: str = ""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     price: Price | None = None
     sends_to: str | None = None
     baseline: bool = False
@@ -55,3 +60,61 @@ def read_models(path: Path) -> tuple[ModelSpec, ...]:
             raise BadFile(path, f"'{spec.model}' is listed twice. Give one of them another name.")
         seen.add(spec.model)
     return models
+
+
+class Models:
+    """The listed models and those named by hand, opened when first asked.
+
+    `examples(task)` gives the task's cases for adapters that answer from them; one adapter is kept for each
+    (model, options, task where examples matter).
+    """
+
+    def __init__(self, specs: Iterable[ModelSpec], *, examples: Callable[[str], Sequence[Example]]) -> None:
+        self._specs = {spec.model: spec for spec in specs}
+        self._examples = examples
+        self._open: dict[tuple[str, str], Adapter] = {}
+        self._lock = threading.Lock()
+
+    def listed(self) -> tuple[ModelSpec, ...]:
+        return tuple(self._specs.values())
+
+    def add(self, spec: ModelSpec) -> None:
+        """Offer one more model, such as a file of recorded answers."""
+        self._specs.setdefault(spec.model, spec)
+
+    def spec(self, reference: str) -> ModelSpec:
+        """The listed model, or one named by hand whose provider needs no further options.
+
+        Raises `UnknownName` with near misses for a provider that does not exist.
+        """
+        if reference in self._specs:
+            return self._specs[reference]
+        provider = reference.partition("/")[0]
+        module = registry.providers().get(provider)
+        if module is None or reference.endswith("/") or "/" not in reference:
+            raise UnknownName("model", reference, self._specs)
+        label = reference.partition("/")[2].rsplit("/", 1)[-1]
+        return ModelSpec(model=reference, label=label, sends_to=getattr(module, "SENDS_TO", None))
+
+    def unavailable(self, spec: ModelSpec) -> str | None:
+        """Why it cannot run here, with the fix; None if it can. Loads nothing."""
+        try:
+            return registry.unavailable(spec.model, spec.options)
+        except AdapterError as error:
+            return str(error)
+
+    def adapter(self, spec: ModelSpec, *, task: str) -> Adapter:
+        """The open adapter; raises an `AdapterError` when it cannot be opened."""
+        needs = registry.needs_examples(spec.model)
+        key = (spec.model, task if needs else "")
+        with self._lock:
+            if key not in self._open:
+                examples = self._examples(task) if needs else ()
+                self._open[key] = registry.create(spec.model, spec.options, examples=examples)
+            return self._open[key]
+
+    def forget_examples(self, task: str) -> None:
+        """Open the task's baselines afresh: its cases have changed."""
+        with self._lock:
+            for key in [k for k in self._open if k[1] == task]:
+                del self._open[key]

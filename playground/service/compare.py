@@ -1,0 +1,322 @@
+"""Compare: one case, two to four models, answers side by side, stored with their scores; knows no page.
+
+Identity lives here and in the database under a random comparison id: a page gets views, which hold no more than the
+visitor may see. Whatever a page sends is checked again.
+"""
+
+import asyncio
+import random
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.base import Message
+from adapters.errors import AdapterError
+from playground import __version__
+from playground.answering import Question, Refused, response, score_records, side_for
+from playground.errors import BadInput, NotAllowed
+from playground.library import Library
+from playground.models import Models, ModelSpec
+from playground.presenting import rateable, running_side, sealed, stored_side
+from playground.prompt import Prompt, build
+from playground.records import Comparison, Response
+from playground.requests import CompareRequest, read_request
+from playground.runner import Background, Limits, Run, Side
+from playground.store import Store
+from playground.task import Case, Task
+from playground.views import ComparisonView, ModelView, PromptView
+
+KEYS = ("A", "B", "C", "D")
+KEPT = 500  # finished runs whose failed sides can still be tried again
+
+
+@dataclass(eq=False)
+class Live:
+    """A run as the server knows it: who asked, what, and how far each side is."""
+
+    record: Comparison
+    task: Task
+    case: Case
+    specs: Mapping[str, ModelSpec]
+    sides: dict[str, Side]
+    prompts: Mapping[str, Prompt]
+    notices: Mapping[str, str]
+    responses: dict[str, Response] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    run: Run | None = None
+
+
+class Compare:
+    """The verbs of the Compare page. One object serves every visitor; `owner` is the visitor's id."""
+
+    def __init__(
+        self, *, library: Library, models: Models, store: Store, background: Background, limits: Limits
+    ) -> None:
+        self.library, self._models, self._store = library, models, store
+        self._background, self._limits = background, limits
+        self._live: OrderedDict[str, Live] = OrderedDict()
+        self._writers = ThreadPoolExecutor(4, thread_name_prefix="score-and-store")
+
+    def close(self) -> None:
+        """Stop every run and wait until what was answered is stored."""
+        for live in list(self._live.values()):
+            if live.run:
+                live.run.stop()
+        self._writers.shutdown(wait=True)
+
+    def models(self) -> tuple[ModelView, ...]:
+        """The listed models; those that cannot run here say why and how to change that."""
+        return tuple(
+            ModelView(
+                model=spec.model,
+                label=spec.label,
+                note=spec.note,
+                sends_to=spec.sends_to,
+                baseline=spec.baseline,
+                unavailable=self._models.unavailable(spec),
+            )
+            for spec in self._models.listed()
+        )
+
+    def check(self, payload: Mapping[str, Any]) -> CompareRequest:
+        """Read what a page or a program sent; raises `BadInput` with what to change. Only listed models."""
+        request = read_request(payload, self.library)
+        listed = {spec.model: spec for spec in self._models.listed()}
+        for side in request.sides:
+            if side.model not in listed:
+                raise BadInput("A chosen model is not on the list of this playground. Choose from the list.")
+            if reason := self._models.unavailable(listed[side.model]):
+                raise BadInput(f"{listed[side.model].label} is unavailable: {reason}")
+        return request
+
+    def leaving(self, request: CompareRequest) -> tuple[str, ...]:
+        """Who would receive text that must not leave unasked: the visitor's own, or a restricted case."""
+        if not request.case.restricted:
+            return ()
+        receivers = (self._models.spec(side.model).sends_to for side in request.sides)
+        return tuple(dict.fromkeys(r for r in receivers if r and r not in request.confirmed))
+
+    def prompt(self, request: CompareRequest) -> PromptView:
+        """The exact messages, before any model drops a demonstration that does not fit."""
+        prompt = self._prompt(request)
+        messages = tuple((m.role, m.content) for m in prompt.messages)
+        return PromptView(messages=messages, sha256=prompt.sha256, demonstrations=prompt.demonstrations)
+
+    def _prompt(self, request: CompareRequest) -> Prompt:
+        pool = self.library.cases(request.task.id)
+        return build(request.task, request.case, pool, shots=request.shots, seed=request.seed)
+
+    async def run(self, request: CompareRequest, *, owner: str) -> AsyncGenerator[ComparisonView, None]:
+        """Ask every side at once; yield a view when one has changed, at least once a second.
+
+        Closing it stops every request. Every side that ended, failed or was stopped is stored.
+        Raises `BadInput` when the visitor has not agreed that the text leaves, `StoreFailed` without a database.
+        """
+        if receivers := self.leaving(request):
+            raise BadInput(f"This text would leave the machine for {', '.join(receivers)}. Agree first.")
+        live = await asyncio.to_thread(self._prepare, request, owner)
+        async with aclosing(self._answer(live, tuple(live.sides))) as views:
+            async for view in views:
+                yield view
+
+    async def retry(self, comparison: str, side: str, *, owner: str) -> AsyncGenerator[ComparisonView, None]:
+        """Ask one failed or stopped side again with the same prompt; the others stay as they are."""
+        live = self._mine(comparison, owner)
+        before = live.responses.get(side)
+        if before is None or before.state == "done" or (live.run and any(s.live for s in live.run.sides)):
+            raise BadInput("Only a side that failed or was stopped can be tried again, after the run has ended.")
+        if await asyncio.to_thread(self._store.ratings, comparison=comparison):
+            raise BadInput("This run is rated, so it can no longer change. Run the case again.")
+        await asyncio.to_thread(self._renew, live, side)
+        async with aclosing(self._answer(live, (side,))) as views:
+            async for view in views:
+                yield view
+
+    def stop(self, comparison: str, *, owner: str) -> None:
+        """End the live sides as stopped; the running generator yields them once more and ends."""
+        live = self._mine(comparison, owner)
+        if live.run:
+            live.run.stop()
+
+    def view(self, comparison: str, *, owner: str) -> ComparisonView | None:
+        """A stored comparison of this visitor, with its names once it is rated; None if there is none."""
+        record = self._store.comparison(comparison)
+        if record is None or record.owner != owner or not record.responses:
+            return None
+        ratings = self._store.ratings(comparison=comparison, rater=owner)
+        return self._stored_view(record, number=ratings[-1].number if ratings else None)
+
+    def latest(self, *, owner: str) -> ComparisonView | None:
+        """The visitor's last run, for a page that was loaded again."""
+        record = self._store.latest_comparison(owner, unrated_first=False)
+        return self.view(record.id, owner=owner) if record else None
+
+    # -- how a run goes
+
+    def _mine(self, comparison: str, owner: str) -> Live:
+        live = self._live.get(comparison)
+        if live is None or live.record.owner != owner:
+            raise NotAllowed("This run is no longer open here. Run the case again.")
+        return live
+
+    def _prepare(self, request: CompareRequest, owner: str) -> Live:
+        requested = list(request.sides)
+        if request.blind:
+            random.SystemRandom().shuffle(requested)
+        task, case, keys = request.task, request.case, KEYS[: len(requested)]
+        specs = {key: self._models.spec(side.model) for key, side in zip(keys, requested, strict=True)}
+        instrument = self.library.instrument(task.instrument)
+        record = Comparison(
+            id=secrets.token_hex(16),
+            owner=owner,
+            task=task.id,
+            case=case.id,
+            case_sha256=case.sha256(),
+            case_inputs=case.inputs,
+            case_target=case.target,
+            source=case.source,
+            licence=case.licence,
+            restricted=case.restricted,
+            instrument=instrument.id,
+            instrument_version=instrument.version,
+            blinded=request.blind,
+            shots=request.shots,
+            seed=request.seed,
+            prompt_sha256=self._prompt(request).sha256,
+            app_version=__version__,
+            created=datetime.now(UTC),
+        )
+        self._store.add_comparison(record)
+        pool, (shots, seed) = self.library.cases(task.id), (request.shots, request.seed)
+        question = Question(task=task, case=case, pool=pool, shots=shots, seed=seed, max_tokens=request.max_tokens)
+        made = {
+            key: side_for(key, specs[key], self._models, question, temperature=side.temperature)
+            for key, side in zip(keys, requested, strict=True)
+        }
+        live = Live(
+            record=record,
+            task=task,
+            case=case,
+            specs=specs,
+            sides={k: side for k, (side, _) in made.items()},
+            prompts={k: fitted.prompt for k, (_, fitted) in made.items()},
+            notices={k: fitted.notice for k, (_, fitted) in made.items()},
+        )
+        self._live[record.id] = live
+        while len(self._live) > KEPT:
+            self._live.popitem(last=False)
+        return live
+
+    def _renew(self, live: Live, key: str) -> None:
+        """A fresh side for another attempt; the adapter is opened again, since its trouble may be gone."""
+        old = live.sides[key]
+        adapter = old.adapter
+        try:
+            adapter = self._models.adapter(live.specs[key], task=live.task.id)
+        except AdapterError as error:
+            adapter = Refused(live.specs[key].model, error)
+        messages: tuple[Message, ...] = live.prompts[key].messages
+        live.sides[key] = Side(key, adapter, messages, old.config)
+        del live.responses[key]
+
+    async def _answer(self, live: Live, keys: tuple[str, ...]) -> AsyncGenerator[ComparisonView, None]:
+        sides = [live.sides[key] for key in keys]
+        live.run = Run(self._background, sides, limits=self._limits)
+        written: dict[str, Future[Response]] = {}
+        try:
+            yield self._running_view(live)
+            async with aclosing(live.run.updates()) as updates:
+                async for _ in updates:
+                    for side in sides:
+                        if not side.live and side.key not in written:
+                            written[side.key] = self._writers.submit(self._finish, live, side)
+                    if any(side.live for side in sides):
+                        yield self._running_view(live)
+            await asyncio.gather(*(asyncio.wrap_future(f) for f in written.values()))
+        finally:
+            live.run.stop()
+            for side in sides:
+                if side.key not in written:  # the page has gone: what has arrived is stored as stopped
+                    self._writers.submit(self._finish, live, side)
+        record = replace(live.record, responses=tuple(live.responses[k] for k in live.sides))
+        yield self._stored_view(record, number=None, notices=live.notices)
+
+    def _finish(self, live: Live, side: Side) -> Response:
+        """Score and store one side, in a thread. Only a side that ended by itself is scored."""
+        state = "stopped" if side.live else side.state
+        completion = side.completion()
+        scores = score_records(completion.text, live.case, live.task) if state == "done" else ()
+        attempt = live.attempts.get(side.key, 0) + 1
+        record = response(
+            comparison=live.record.id,
+            side=side.key,
+            attempt=attempt,
+            spec=live.specs[side.key],
+            state=state,  # type: ignore[arg-type]
+            completion=completion,
+            error=side.error,
+            prompt=live.prompts[side.key],
+            scores=scores,
+        )
+        self._store.add_response(record)
+        live.responses[side.key], live.attempts[side.key] = record, attempt
+        return record
+
+    # -- views
+
+    def _running_view(self, live: Live) -> ComparisonView:
+        blind = live.record.blinded
+        views = []
+        for key, side in live.sides.items():
+            spec, notice = live.specs[key], live.notices[key]
+            if done := live.responses.get(key):
+                view = stored_side(done, blind=blind, sends_to=spec.sends_to, notice=notice)
+            else:
+                view = running_side(side, label=spec.label, blind=blind, sends_to=spec.sends_to, notice=notice)
+            views.append(view if not blind else replace(view, text="", error=None, state="answering"))
+        return ComparisonView(
+            id=live.record.id,
+            task=live.task.id,
+            case=live.case.id,
+            blind=blind,
+            was_blinded=blind,
+            sides=tuple(views),
+            reference=live.task.reference(live.case),
+            instrument=live.record.instrument,
+        )
+
+    def _stored_view(
+        self, record: Comparison, *, number: int | None, notices: Mapping[str, str] | None = None
+    ) -> ComparisonView:
+        blind = sealed(record, rated=number is not None)
+        sends = {spec.model: spec.sends_to for spec in self._models.listed()}
+        task = self.library.task(record.task)
+        case = Case(
+            id=record.case,
+            task=record.task,
+            inputs=dict(record.case_inputs),
+            target=record.case_target,
+            source=record.source,
+            licence=record.licence,
+        )
+        return ComparisonView(
+            id=record.id,
+            task=record.task,
+            case=record.case,
+            blind=blind,
+            was_blinded=record.blinded,
+            sides=tuple(
+                stored_side(r, blind=blind, sends_to=sends.get(r.model), notice=(notices or {}).get(r.side, ""))
+                for r in record.responses
+            ),
+            reference=task.reference(case),
+            rateable=rateable(record.responses),
+            instrument=record.instrument,
+            voting_closed=record.blinded and number is not None,
+            rating=f"r-{number}" if number is not None else None,
+        )

@@ -1,7 +1,7 @@
 """The models that may be offered: models.yaml -> ModelSpec -> open adapter; knows no case, score or page."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +113,27 @@ class Models:
                 self._open[key] = registry.create(spec.model, spec.options, examples=examples)
             return self._open[key]
 
+    def copy_with(self, **options: Any) -> "Models":
+        """The same list with options laid over every model's own, and nothing open yet."""
+        specs = (s.model_copy(update={"options": {**s.options, **options}}) for s in self._specs.values())
+        return _WithOptions(specs, options, examples=self._examples)
+
     def forget_examples(self, task: str) -> None:
         """Open the task's baselines afresh: its cases have changed."""
         with self._lock:
             for key in [k for k in self._open if k[1] == task]:
                 del self._open[key]
+
+
+class _WithOptions(Models):
+    """A list whose options also hold for models that are not on it."""
+
+    def __init__(
+        self, specs: Iterable[ModelSpec], options: Mapping[str, Any], *, examples: Callable[[str], Sequence[Example]]
+    ) -> None:
+        super().__init__(specs, examples=examples)
+        self._over = options
+
+    def spec(self, reference: str) -> ModelSpec:
+        spec = super().spec(reference)
+        return spec.model_copy(update={"options": {**spec.options, **self._over}})

@@ -20,6 +20,7 @@ from playground.errors import BadFile
 from playground.task import RAW, Case
 
 FILE_NAME = re.compile(r"^(task\d+)(?:_(.*))?$")
+MOST_LABELS = 60
 EXACT_UP_TO = 500_000_000  # bytes; larger broken files are reported by instance instead of by line
 
 
@@ -36,6 +37,7 @@ class Released:
     url: str
     language: str
     instances: int
+    outputs: tuple[str, ...] = ()  # the distinct outputs where they are few, as a closed label set has
 
 
 def find(paths: Iterable[Path]) -> list[Path]:
@@ -58,10 +60,12 @@ def check(path: Path, *, task: str | None = None) -> Released:
     if not official:
         raise BadFile(path, "is not named task<number>_...; name its task with --task, for example --task task41.")
     head: dict[str, list[str]] = {}
-    count = 0
+    count, outputs = 0, set[str]()
     try:
         for count, instance in enumerate(_instances(path, head), 1):
-            _pair(path, count, instance)
+            _, answers = _pair(path, count, instance)
+            if len(outputs) <= MOST_LABELS:
+                outputs.add(answers[0].strip())
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise _broken(path, count, error) from error
     if not count:
@@ -79,6 +83,7 @@ def check(path: Path, *, task: str | None = None) -> Released:
         url=", ".join(head.get("URL", [])),
         language=", ".join(head.get("Input_language", [])),
         instances=count,
+        outputs=tuple(sorted(outputs)) if len(outputs) <= min(MOST_LABELS, count / 3) else (),
     )
 
 

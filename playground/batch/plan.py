@@ -14,9 +14,10 @@ from typing import Any
 
 from pydantic import Field
 
-from adapters.base import Adapter, GenerateConfig
+from adapters.base import Adapter, Example, GenerateConfig
 from adapters.errors import AdapterError, PromptTooLong
-from playground.answering import fit
+from adapters.registry import needs_examples
+from playground.answering import examples_of, fit
 from playground.errors import BadInput
 from playground.library import Library
 from playground.models import Models, ModelSpec
@@ -121,6 +122,12 @@ class Work:
 
     def adapter(self, spec: ModelSpec, task: Task) -> Adapter:
         return self._models.adapter(spec, task=task.id)
+
+    def examples(self, spec: ModelSpec) -> dict[str, tuple[Example, ...]]:
+        """Examples by task for a model that answers from them; empty for every other."""
+        if not needs_examples(spec.model):
+            return {}
+        return {task.id: examples_of(task, self._library.cases(task.id)) for task in self.tasks}
 
     def items(self, spec: ModelSpec) -> Iterator[Item | TooLong]:
         """The items of one model. Raises an `AdapterError` when the model cannot be opened."""

@@ -1,0 +1,194 @@
+"""Options of a model in models.yaml -> a checked `Endpoint`, with reasons and fixes; knows no SDK, asks no network."""
+
+import difflib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from adapters._faults import Party
+from adapters.errors import BadRequest, Unavailable
+
+OPTIONS = {
+    "model", "model_env", "base_url", "base_url_env", "api_key_env", "api_version", "max_tokens_field",
+    "reasoning_room", "temperature", "extra", "stop", "timeout_first_token", "timeout_stall", "max_retries",
+    "transport",
+}  # fmt: skip
+OURS = {"model", "messages", "system", "stream", "stream_options"}  # body fields that `extra` may not replace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What a provider module knows beforehand. `base_url` None: models.yaml must say where the model is."""
+
+    provider: str
+    who: str
+    sdk: str
+    needs: str  # what pip installs
+    base_url: str | None = None
+    key_env: str | None = None
+    without: frozenset[str] = frozenset()  # options that mean nothing to this API
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where and how one model is asked. Times are seconds. `transport` (httpx2) replaces the network in tests."""
+
+    party: Party
+    reference: str
+    base_url: str
+    api_version: str | None = None
+    max_tokens_field: str = "max_tokens"
+    reasoning_room: int = 0  # tokens granted on top of the run's max_tokens, for thinking that is not shown
+    temperature: float | Literal["omit"] | None = None  # None: as the run says
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    stop: tuple[str, ...] = ()
+    first_token_limit: float = 60.0
+    stall_limit: float = 30.0
+    max_retries: int = 2
+    transport: Any = None
+
+    @property
+    def identity(self) -> str:
+        """What answers here: address and model, also where they come from the environment. No secrets."""
+        return f"{_shown(self.base_url)} {self.party.model}"
+
+    @property
+    def on_loopback(self) -> bool:
+        host = urlsplit(self.base_url).hostname or ""
+        return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def why_not(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
+    """Why the model cannot be asked from here, with the fix; None if it can."""
+    if any(importlib.util.find_spec(module) is None for module in (kind.sdk, "aiohttp")):
+        return f"The package for it is missing. Run: pip install {kind.needs}"
+    try:
+        read_endpoint(kind, name, options, env)
+    except (BadRequest, Unavailable) as error:
+        return str(error)
+    return None
+
+
+def open_endpoint(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> Endpoint:
+    """As `read_endpoint`; raises `Unavailable` also where the SDK is not installed."""
+    if any(importlib.util.find_spec(module) is None for module in (kind.sdk, "aiohttp")):
+        raise Unavailable("The package for it is missing.", fix=f"Run: pip install {kind.needs}")
+    return read_endpoint(kind, name, options, env)
+
+
+def read_endpoint(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> Endpoint:
+    """Check the options; raises `BadRequest` for what models.yaml says wrongly, `Unavailable` for what is missing."""
+    reference = f"{kind.provider}/{name}"
+    _known_only(reference, options, OPTIONS - kind.without)
+    url = _url(kind, reference, options, env)
+    key_env = options.get("api_key_env") or kind.key_env
+    party = Party(
+        who=kind.who if kind.base_url else _shown(url),
+        model=_model(name, options, env),
+        key=_key(key_env, env),
+        key_env=key_env,
+    )
+    version = options.get("api_version")
+    return Endpoint(
+        party=party,
+        reference=reference,
+        base_url=url,
+        api_version=None if version is None else str(version),
+        max_tokens_field=str(options.get("max_tokens_field") or "max_tokens"),
+        reasoning_room=int(_number(reference, options, "reasoning_room", 0, least=0)),
+        temperature=_temperature(reference, options.get("temperature")),
+        extra=_extra(reference, options.get("extra") or {}),
+        stop=_stop(reference, options.get("stop") or ()),
+        first_token_limit=_number(reference, options, "timeout_first_token", 60.0),
+        stall_limit=_number(reference, options, "timeout_stall", 30.0),
+        max_retries=int(_number(reference, options, "max_retries", 2, least=0)),
+        transport=options.get("transport"),
+    )
+
+
+def _known_only(reference: str, options: Mapping[str, Any], known: set[str]) -> None:
+    for option in options:
+        if option not in known:
+            near = difflib.get_close_matches(str(option), known, n=1)
+            fix = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(sorted(known - {'transport'}))}."
+            raise BadRequest(f"{reference} has an option '{option}' that does not exist.", fix=fix)
+
+
+def _url(kind: Kind, reference: str, options: Mapping[str, Any], env: Mapping[str, str]) -> str:
+    variable = options.get("base_url_env")
+    if variable and not env.get(variable):
+        raise Unavailable("Its address is not set.", fix=f"Set {variable}, then restart.")
+    url = str(env[variable] if variable else options.get("base_url") or kind.base_url or "").strip().rstrip("/")
+    if not _is_address(url):
+        fix = "Write `base_url` among its options in models.yaml, such as http://127.0.0.1:11434/v1."
+        raise BadRequest(f"{reference} has no address that starts with http:// or https://.", fix=fix)
+    return url
+
+
+def _model(name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> str:
+    if variable := options.get("model_env"):
+        if not env.get(variable):
+            raise Unavailable("The model's name is not set.", fix=f"Set {variable}, then restart.")
+        return env[variable]
+    return str(options.get("model") or name)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
+
+
+def _shown(url: str) -> str:
+    """The address without user name, password and query, which may hold a secret."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+
+
+def _key(variable: str | None, env: Mapping[str, str]) -> str | None:
+    if not variable:
+        return None
+    key = env.get(variable, "").strip()
+    if not key:
+        raise Unavailable("No key.", fix=f"Set {variable}, then restart.")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        fix = f"Copy it again into {variable}, then restart."
+        raise Unavailable("The key holds characters that no key has.", fix=fix)
+    return key
+
+
+def _temperature(reference: str, value: object) -> float | Literal["omit"] | None:
+    if value is None:
+        return None
+    if value == "omit":
+        return "omit"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise BadRequest(f"{reference}: temperature is '{value}'.", fix="Write a number, or `temperature: omit`.")
+
+
+def _extra(reference: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise BadRequest(f"{reference}: extra is not a mapping.", fix="Write body fields and values under `extra`.")
+    if taken := OURS & set(value):
+        raise BadRequest(f"{reference}: extra may not set {', '.join(sorted(taken))}.", fix="Remove it from `extra`.")
+    return value
+
+
+def _stop(reference: str, value: object) -> tuple[str, ...]:
+    texts = (value,) if isinstance(value, str) else value
+    if isinstance(texts, list | tuple) and all(isinstance(t, str) for t in texts):
+        return tuple(texts)
+    raise BadRequest(f"{reference}: stop is not a list of texts.", fix='Write, for example, `stop: ["\\n\\nInput:"]`.')
+
+
+def _number(reference: str, options: Mapping[str, Any], name: str, default: float, *, least: float = 0.001) -> float:
+    value = options.get(name, default)
+    if isinstance(value, int | float) and not isinstance(value, bool) and least <= value < 1e6:
+        return float(value)
+    raise BadRequest(f"{reference}: {name} is '{value}'.", fix=f"Write a number such as {default:g}.")

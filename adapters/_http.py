@@ -17,6 +17,7 @@ from typing import Any
 
 from adapters._endpoint import Endpoint
 from adapters._faults import fault
+from adapters._sse import Batch, Lines
 from adapters.base import Chunk, GenerateConfig, Message, StopReason, Usage
 from adapters.errors import AdapterError, ConnectionBroken, Malformed, TooSlow
 from adapters.retry import retrying
@@ -26,10 +27,8 @@ CONNECT_LIMIT = 10.0  # seconds
 KEPT_ALIVE = 30.0  # seconds that an idle connection is kept
 AFTER_STOP = 5.0  # seconds that token counts may come after the answer has ended
 AFTER_END = 0.2  # seconds that the server may take to close after it said it is done
-LONGEST_LINE = 4_000_000  # bytes
 HIDDEN = {"messages", "system", "stream", "stream_options"}  # body fields that are not generation parameters
 Client = Any  # AsyncOpenAI or AsyncAnthropic, not imported here
-Batch = list[dict[str, Any]]
 
 
 @dataclass
@@ -97,10 +96,11 @@ class HttpAdapter:
         async with aclosing(self._events(client, body, seen)) as batches:
             try:
                 async for batch in batches:
-                    for event in batch:
-                        self._note(event, seen)
+                    error = self._note(batch, seen)
                     if text := seen.take():
-                        yield Chunk(text)
+                        yield Chunk(text)  # also what came in the same read as the error
+                    if error:
+                        raise error
             except (ConnectionBroken, TooSlow):
                 if not seen.complete:
                     raise
@@ -116,12 +116,11 @@ class HttpAdapter:
             response = await self._response(stack, client, body, deadline)
             blocks = response.iter_bytes()
             while (block := await self._block(blocks, deadline, begun)) is not None:
-                try:
-                    batch = lines.events(block)
-                except ValueError as error:
-                    raise self._malformed("an event that is not JSON") from error
+                batch = lines.events(block)
                 seen.done = seen.done or lines.done
                 yield batch
+                if lines.unreadable:
+                    raise self._malformed("an event that is not JSON")
                 if seen.complete:
                     deadline = clock() + (AFTER_END if seen.done else min(AFTER_STOP, self.endpoint.stall_limit))
                 elif seen.alive:  # counted from here, so that a slow reader is not taken for a slow model
@@ -159,15 +158,20 @@ class HttpAdapter:
         except _broken() as error:
             raise ConnectionBroken(f"The connection to {self._who} broke.") from error
 
-    def _note(self, event: object, seen: Seen) -> None:
-        if not isinstance(event, dict):
-            raise self._malformed("an event that is not an object")
-        if event.get("error"):
-            raise fault(self.endpoint.party, event)
+    def _note(self, batch: Sequence[object], seen: Seen) -> AdapterError | None:
+        """Read a batch up to the first event that is an error; that one is returned."""
         try:
-            self.read(event, seen)
-        except (AttributeError, KeyError, IndexError, TypeError) as error:
-            raise self._malformed("an event of an unknown shape") from error
+            for event in batch:
+                if not isinstance(event, dict):
+                    return self._malformed("an event that is not an object")
+                if event.get("error"):
+                    return fault(self.endpoint.party, event)
+                self.read(event, seen)
+        except AdapterError as error:
+            return error
+        except (AttributeError, KeyError, IndexError, TypeError):
+            return self._malformed("an event of an unknown shape")
+        return None
 
     @property
     def _who(self) -> str:
@@ -220,29 +224,6 @@ class HttpAdapter:
         finally:
             self._clients.pop(loop, None)
             await client.close()
-
-
-class Lines:
-    """Bytes -> events. `done` after `data: [DONE]`. Comments, event names and ids are left out."""
-
-    def __init__(self) -> None:
-        self.rest, self.done = b"", False
-
-    def events(self, block: bytes) -> Batch:
-        """The events that end in this block; raises `ValueError` for one that is not JSON."""
-        *lines, self.rest = (self.rest + block).split(b"\n")
-        if len(self.rest) > LONGEST_LINE:
-            raise ValueError("a line without end")
-        found: Batch = []
-        for line in lines:
-            if line.startswith(b"data:"):
-                if (data := line[5:].strip()) == b"[DONE]":
-                    self.done = True
-                elif data:
-                    found.append(json.loads(data))
-            elif line.startswith(b"error:"):  # llama.cpp
-                found.append({"error": json.loads(line[6:])})
-        return found
 
 
 def _broken() -> tuple[type[BaseException], ...]:

@@ -1,0 +1,84 @@
+"""Models on this machine through transformers and bitsandbytes: `local/<hub id or folder>`. No text leaves the house.
+
+Imports neither torch nor transformers: the engine's thread does, when the first request comes.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from adapters.base import Adapter, Chunk, Example, GenerateConfig, Message, Usage
+from adapters.errors import Unavailable
+from adapters.local.available import why_not
+from adapters.local.engine import Engine, residents_setting
+from adapters.local.job import Ended, Job, Running, Sampling, Status
+from adapters.local.prompt import Encoder, check_length, encode
+from adapters.local.spec import LocalSpec, read_spec
+from adapters.local.weights import find, stamp_of, weights_hash
+
+PROVIDER = "local"
+
+
+@lru_cache(maxsize=1)
+def engine() -> Engine:
+    """The one engine of this process; its thread starts with the first request."""
+    return Engine(residents=residents_setting())
+
+
+def unavailable(name: str, options: Mapping[str, Any]) -> str | None:
+    return why_not(read_spec(name, options))
+
+
+def create(name: str, options: Mapping[str, Any], examples: Sequence[Example]) -> Adapter:
+    """Raises `Unavailable` with the command to type when packages, weights or memory are missing."""
+    spec = read_spec(name, options)
+    if reason := why_not(spec):
+        raise Unavailable(reason[0].upper() + reason[1:], fix="")
+    return LocalTransformers(name, spec, engine())
+
+
+class LocalTransformers:
+    """One local model. Many requests may be under way; the engine batches them."""
+
+    def __init__(self, name: str, spec: LocalSpec, engine: Engine) -> None:
+        self.model = f"{PROVIDER}/{name}"
+        self._spec, self._engine = spec, engine
+        folder = find(spec).folder
+        self._encoder = Encoder(folder)
+        self.identity = weights_hash(folder, stamp_of(folder))  # in the key of batch runs
+
+    def check(self, messages: Sequence[Message], config: GenerateConfig) -> None:
+        """Raise `PromptTooLong` before anything is asked; counts tokens without torch."""
+        check_length(encode(self._encoder, self._spec, messages), self._spec, config.max_tokens)
+
+    async def stream(self, messages: Sequence[Message], config: GenerateConfig) -> AsyncGenerator[Chunk, None]:
+        ids = encode(self._encoder, self._spec, messages)
+        check_length(ids, self._spec, config.max_tokens)
+        sampling = sampling_of(config)
+        yield Chunk(parameters={"max_tokens": config.max_tokens, "temperature": sampling.temperature})
+        stops = self._encoder.stops(self._spec)
+        loop = asyncio.get_running_loop()
+        job = Job(self._spec, self._encoder, ids, config.max_tokens, sampling, stops, loop)
+        self._engine.submit(job)
+        try:
+            while not isinstance(event := await job.events.get(), Ended):
+                if isinstance(event, BaseException):
+                    raise event
+                if isinstance(event, str):
+                    yield Chunk(event)
+                elif isinstance(event, Status):
+                    yield Chunk(status=event.words)
+                elif isinstance(event, Running):
+                    yield Chunk(parameters=event.parameters)
+            usage = Usage(input_tokens=len(ids), output_tokens=event.tokens)
+            yield Chunk(stop_reason=event.reason, usage=usage, model=self._spec.name)
+        finally:
+            self._engine.forget(job)
+
+
+def sampling_of(config: GenerateConfig) -> Sampling:
+    """Greedy unless asked otherwise; a seed and top_p then change nothing, so that greedy requests share a batch."""
+    if not config.temperature or config.temperature <= 0:
+        return Sampling(0.0, None, None)
+    return Sampling(config.temperature, config.top_p, config.seed)

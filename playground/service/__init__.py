@@ -10,8 +10,10 @@ from playground.answering import examples_of
 from playground.library import Library, read_library
 from playground.models import Models, read_models
 from playground.runner import Background, Limits
+from playground.service.batch import Batch
 from playground.service.cases import Cases
 from playground.service.compare import Compare
+from playground.service.local import Local
 from playground.service.rate import Rate
 from playground.service.run import Runs
 from playground.settings import Settings
@@ -31,6 +33,8 @@ class Playground:
     compare: Compare
     rate: Rate
     runs: Runs
+    batch: Batch
+    local: Local
 
     @classmethod
     def open(cls, settings: Settings) -> "Playground":
@@ -63,6 +67,8 @@ class Playground:
             compare=Compare(library=library, models=models, store=store, background=background, limits=limits),
             rate=Rate(store=store, library=library),
             runs=Runs(library=library, models=models, background=background, limits=limits),
+            batch=Batch(library=library, models=models, store=store),
+            local=Local(library=library, models=models),
         )
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from playground.batch.plan import Estimate, Plan, Work, read_plan
 from playground.batch.runner import BatchRun
-from playground.cli_progress import Progress
+from playground.cli.progress import Progress
 from playground.errors import BadInput
 from playground.service import Playground
 from playground.settings import from_environment

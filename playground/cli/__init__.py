@@ -18,15 +18,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from adapters.errors import AdapterError
-from playground import __version__, cli_batch, cli_local
+from playground import __version__
+from playground.cli import batch, local
 from playground.errors import BadInput, PlaygroundError
 from playground.service import Playground
 from playground.service.run import RunRequest
 from playground.settings import Settings, from_environment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-app.add_typer(cli_batch.app, name="batch")
-app.add_typer(cli_local.app, name="local")
+app.add_typer(batch.app, name="batch")
+app.add_typer(local.app, name="local")
 errors, out = Console(stderr=True, highlight=False), Console(highlight=False)
 
 Models = Annotated[Path | None, typer.Option("--models", help="Another models.yaml.")]

@@ -31,7 +31,7 @@ ABBREVIATIONS = (
     "dr|mr|mrs|ms|prof|st|vs|approx|no|fig|e\\.g|i\\.e|cf|etc|resp|max|min|incl|b\\.i\\.d|t\\.i\\.d|q\\.d|p\\.o|i\\.v"
 )
 END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=\S)|(?<=[。！？])|\n+")
-ABBREVIATED = re.compile(rf"(?:^|[\s(])(?:{ABBREVIATIONS}|[A-Z])\.$", re.I)
+ABBREVIATED = re.compile(rf"(?:^|[\s(])(?:{ABBREVIATIONS})\.$", re.I)
 WORD = re.compile(rf"[{CJK}]|[^\s{CJK}]+")
 
 

@@ -5,7 +5,7 @@
         server.script("busy", Plan(status=429, retry_after=1), Plan("now it works"))     # one after the other
         ...  base_url=server.openai_url (…/v1) or server.anthropic_url
         assert server.asked("busy")[0].headers["authorization"] == "Bearer k"
-        server.wait(lambda: server.asked("slow")[0].closed_by_client)
+        await server.until(lambda: server.asked("slow")[0].closed_by_client)     # or server.wait(...)
 
 A model that is not scripted gets `HttpProvider(default=...)`. The last plan of a script repeats.
 In a process of its own: `python tests/http_provider.py --tokens-per-second 50 --tokens 250`, which prints its address;
@@ -14,41 +14,19 @@ In a process of its own: `python tests/http_provider.py --tokens-per-second 50 -
 
 import argparse
 import asyncio
-import json
 import re
 import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from aiohttp import web
+from http_formats import Anthropic, Format, OpenAI, Plan
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Faults:
-    status: int = 200  # another status: no stream, an error body
-    retry_after: float | None = None  # seconds, with a status
-    drop: bool = False  # disconnect before any header
-    hang: bool = False  # accept, then nothing until the client leaves
-    cut_after: int | None = None  # disconnect after so many tokens
-    stall_after: int | None = None  # send nothing more after so many tokens, until the client leaves
-    malformed_after: int | None = None  # an event that is not JSON
-    error_after: int | None = None  # an error event
-    error: Mapping[str, Any] = field(default_factory=lambda: {"type": "server_error", "message": "It broke."})
-
-
-@dataclass(frozen=True)
-class Plan(_Faults):
-    """What one request gets. `text` None repeats the last message; a token is a word with the space after it."""
-
-    text: str | None = None
-    tokens_per_second: float | None = None  # None: at once
-    first_token_s: float = 0.0
-    thinking: str = ""  # sent before the text as reasoning
-    stop: Literal["stop", "length", "refusal"] = "stop"
+__all__ = ["Asked", "HttpProvider", "Plan"]
 
 
 @dataclass
@@ -109,11 +87,16 @@ class HttpProvider:
         return [a for a in list(self._asked) if model in (None, a.model)]
 
     def wait(self, condition: Callable[[], object], timeout: float = 5.0) -> None:
-        """Wait until `condition()` is true; fails after `timeout` seconds."""
+        """Wait until `condition()` is true; fails after `timeout` seconds. In an async test: `await until(...)`."""
         end = time.monotonic() + timeout
         while not condition():
-            assert time.monotonic() < end, f"still not so after {timeout:g} s; asked: {self.asked()}"
+            last = [(a.model, a.sent, a.closed_by_client) for a in self.asked()[-3:]]
+            assert time.monotonic() < end, f"still not so after {timeout:g} s; the last requests: {last}"
             time.sleep(0.01)
+
+    async def until(self, condition: Callable[[], object], timeout: float = 5.0) -> None:
+        """As `wait`, while the caller's own loop goes on: only then does a client's closing reach the server."""
+        await asyncio.to_thread(self.wait, condition, timeout)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -156,7 +139,7 @@ class HttpProvider:
             asked.ended = time.monotonic()
 
 
-async def _play(request: web.Request, plan: Plan, api: "OpenAI | Anthropic", asked: Asked) -> web.StreamResponse:
+async def _play(request: web.Request, plan: Plan, api: Format, asked: Asked) -> web.StreamResponse:
     if plan.drop:
         return _disconnect(request)
     if plan.hang:
@@ -194,7 +177,7 @@ async def _paced(words: list[str], plan: Plan) -> AsyncIterator[str]:
         yield word
 
 
-def _fault(sent: int, plan: Plan, api: "OpenAI | Anthropic") -> bytes | None:
+def _fault(sent: int, plan: Plan, api: Format) -> bytes | None:
     """What is written in place of token number `sent`, before the connection goes; None: no fault here."""
     if sent == plan.cut_after:
         return b""
@@ -207,68 +190,6 @@ def _disconnect(request: web.Request) -> web.StreamResponse:
     if request.transport:
         request.transport.close()
     return web.Response()
-
-
-def _event(data: Mapping[str, Any], name: str = "") -> bytes:
-    return (f"event: {name}\n" if name else "").encode() + b"data: " + json.dumps(data).encode() + b"\n\n"
-
-
-class OpenAI:
-    """Chat completion chunks."""
-
-    def refused(self, plan: Plan) -> dict[str, Any]:
-        return {"error": {"message": f"status {plan.status}", "type": "test", "code": None}}
-
-    def begin(self, model: str, plan: Plan) -> bytes:
-        self.model = model
-        thinking = self._chunk({"reasoning_content": plan.thinking}) if plan.thinking else b""
-        return self._chunk({"role": "assistant", "content": ""}) + thinking
-
-    def token(self, text: str) -> bytes:
-        return self._chunk({"content": text})
-
-    def error(self, plan: Plan) -> bytes:
-        return _event({"error": plan.error})
-
-    def end(self, plan: Plan, tokens: int) -> bytes:
-        reason = {"refusal": "content_filter"}.get(plan.stop, plan.stop)
-        usage = {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": 7 + tokens}
-        counted = _event({"model": f"{self.model}-0001", "choices": [], "usage": usage})
-        return self._chunk({}, reason) + counted + b"data: [DONE]\n\n"
-
-    def _chunk(self, delta: dict[str, Any], reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        return _event({"model": f"{self.model}-0001", "object": "chat.completion.chunk", "choices": [choice]})
-
-
-class Anthropic:
-    """Named message events."""
-
-    def refused(self, plan: Plan) -> dict[str, Any]:
-        return {"type": "error", "error": {"type": "test", "message": f"status {plan.status}"}}
-
-    def begin(self, model: str, plan: Plan) -> bytes:
-        message = {"model": f"{model}-0001", "role": "assistant", "content": [], "usage": {"input_tokens": 7}}
-        return self._named("message_start", message=message) + (
-            self._delta(type="thinking_delta", thinking=plan.thinking) if plan.thinking else b""
-        )
-
-    def token(self, text: str) -> bytes:
-        return self._delta(type="text_delta", text=text)
-
-    def error(self, plan: Plan) -> bytes:
-        return self._named("error", error=plan.error)
-
-    def end(self, plan: Plan, tokens: int) -> bytes:
-        reason = {"stop": "end_turn", "length": "max_tokens"}.get(plan.stop, plan.stop)
-        delta = self._named("message_delta", delta={"stop_reason": reason}, usage={"output_tokens": tokens})
-        return delta + self._named("message_stop")
-
-    def _delta(self, **delta: str) -> bytes:
-        return self._named("content_block_delta", index=0, delta=delta)
-
-    def _named(self, name: str, **data: Any) -> bytes:
-        return _event({"type": name, **data}, name)
 
 
 def main() -> None:

@@ -1,0 +1,222 @@
+"""OpenAI's chat completions as they come over the wire, through the real SDK."""
+
+from contextlib import aclosing
+
+import httpx2
+import pytest
+from wire import ASK, CONFIG, Wire, chunks, failed, opened, recorded, refused, text_of
+
+from adapters.base import Usage
+from adapters.errors import (
+    AdapterError,
+    AuthenticationFailed,
+    BadRequest,
+    ConnectionBroken,
+    Malformed,
+    PromptTooLong,
+    RateLimited,
+    ServerFailed,
+    Unavailable,
+    UnknownModel,
+)
+
+MODEL = "openai/gpt-test"
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-123")
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+async def test_an_answer_arrives_whole_however_the_network_cuts_it(size: int) -> None:
+    found = await chunks(opened(MODEL, recorded("openai_normal", size=size)))
+    assert text_of(found) == "Acute myocarditis – 心筋炎."
+    last = found[-1]
+    assert (last.stop_reason, last.model) == ("stop", "gpt-test-2026-01-02")
+    assert last.usage == Usage(input_tokens=21, output_tokens=5)
+
+
+async def test_the_first_chunk_tells_what_was_really_sent_and_no_key() -> None:
+    wire = recorded("openai_normal")
+    found = await chunks(opened(MODEL, wire, extra={"reasoning_effort": "low"}))
+    sent = {k: v for k, v in wire.body.items() if k not in ("messages", "stream", "stream_options")}
+    assert found[0].parameters == sent
+    assert sent == {
+        "model": "gpt-test", "max_tokens": 64, "temperature": 0.2, "top_p": 0.9, "seed": 3, "stop": ["\n\n"],
+        "reasoning_effort": "low",
+    }  # fmt: skip
+    assert wire.requests[0].headers["authorization"] == "Bearer sk-test-123"
+    assert "sk-test" not in str(found)
+    assert str(wire.requests[0].url) == "https://api.openai.com/v1/chat/completions"
+
+
+async def test_options_fit_a_model_that_refuses_temperature_and_wants_another_field() -> None:
+    wire = recorded("openai_normal")
+    options = {"max_tokens_field": "max_completion_tokens", "temperature": "omit", "reasoning_room": 1000}
+    found = await chunks(opened(MODEL, wire, model="gpt-real", **options))
+    assert wire.body["max_completion_tokens"] == 1064
+    assert wire.body["model"] == "gpt-real"
+    assert not {"temperature", "max_tokens"} & set(wire.body) | {"temperature"} & set(found[0].parameters or {})
+
+
+async def test_a_fixed_temperature_wins_over_the_runs() -> None:
+    wire = recorded("openai_normal")
+    await chunks(opened(MODEL, wire, temperature=1))
+    assert wire.body["temperature"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "text"),
+    [
+        ("length", "length", "The patient"),
+        ("refusal", "refusal", "I can't help with that."),
+        ("filtered", "refusal", "To make"),
+        ("reasoning", "stop", "C"),
+        ("parts", "stop", "B"),
+        ("done_only", "stop", "B"),
+        ("silent", "stop", ""),
+    ],
+)
+async def test_an_answer_that_ends_is_an_answer(name: str, reason: str, text: str) -> None:
+    found = await chunks(opened(MODEL, recorded(f"openai_{name}")))
+    assert (text_of(found), found[-1].stop_reason) == (text, reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "text"),
+    [
+        ("cut_off", ConnectionBroken, "The pat"),
+        ("error_before", RateLimited, ""),
+        ("error_after", ServerFailed, "The pat"),
+        ("malformed", Malformed, "The pat"),
+        ("strange", Malformed, ""),
+        ("llamacpp_error", ServerFailed, "a"),
+    ],
+)
+async def test_a_broken_stream_ends_with_its_own_error_and_keeps_its_text(
+    name: str, kind: type[AdapterError], text: str
+) -> None:
+    said, error = await failed(opened(MODEL, recorded(f"openai_{name}")))
+    assert (type(error), said) == (kind, text)
+
+
+async def test_a_disconnect_in_mid_answer_is_a_broken_connection() -> None:
+    said, error = await failed(opened(MODEL, recorded("openai_cut_off", then=httpx2.ReadError("gone"))))
+    assert (type(error), said) == (ConnectionBroken, "The pat")
+
+
+async def test_a_disconnect_after_the_answers_end_is_no_failure() -> None:
+    wire = recorded("openai_normal", then=httpx2.ReadError("gone"))
+    wire.stream.data = wire.stream.data.partition(
+        b'data: {"id": "chatcmpl-9x", "object": "chat.completion.chunk", "model"'
+    )[0]
+    found = await chunks(opened(MODEL, wire))
+    assert text_of(found) == "Acute myocarditis – 心筋炎."
+    assert found[-1].usage == Usage()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "says"),
+    [
+        (401, {"message": "Incorrect API key provided: sk-test-123."}, AuthenticationFailed,
+         "OpenAI did not accept the key. Check OPENAI_API_KEY and restart."),
+        (403, {"message": "Country not supported"}, AuthenticationFailed, "Check what the key in OPENAI_API_KEY"),
+        (404, {"message": "no such model", "code": "model_not_found"}, UnknownModel, "'gpt-test'"),
+        (429, {"message": "slow down", "type": "requests"}, RateLimited, "too many requests: slow down"),
+        (429, {"message": "quota", "code": "insufficient_quota"}, Unavailable, "Check plan and billing"),
+        (400, {"message": "This model's maximum context length is 8192 tokens, you sent 9000.",
+               "code": "context_length_exceeded"}, PromptTooLong, "Use fewer demonstrations"),
+        (400, {"message": "'max_tokens' is not supported. Use 'max_completion_tokens' instead."}, BadRequest,
+         "`max_tokens_field: max_completion_tokens`"),
+        (400, {"message": "Unsupported value: 'temperature' does not support 0.2"}, BadRequest, "`temperature: omit`"),
+        (500, {"message": "oops"}, ServerFailed, "OpenAI failed (status 500): oops"),
+        (503, {"message": "down"}, ServerFailed, "status 503"),
+    ],
+)  # fmt: skip
+async def test_a_refused_request_names_what_happened_and_the_fix(
+    status: int, body: dict[str, str], kind: type[AdapterError], says: str
+) -> None:
+    _, error = await failed(opened(MODEL, refused(status, {"error": body})))
+    assert type(error) is kind
+    assert says in str(error)
+    assert "sk-test" not in str(error)
+
+
+async def test_a_prompt_that_is_too_long_says_by_how_much() -> None:
+    body = {"error": {"message": "maximum context length is 8192 tokens, you requested 9000", "code": "x"}}
+    _, error = await failed(opened(MODEL, refused(400, body)))
+    assert isinstance(error, PromptTooLong)
+    assert (error.need, error.have) == (9000, 8192)
+
+
+async def test_retry_after_is_told() -> None:
+    _, error = await failed(opened(MODEL, refused(429, {"error": {"message": "x"}}, **{"retry-after": "90"})))
+    assert isinstance(error, RateLimited)
+    assert error.retry_after == 90
+    assert "Wait 90 s" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "error"),
+    [
+        ("text/html", b"<html><body>Sign in to the proxy</body></html>", Malformed),
+        ("application/json", b'{"choices": [{"message": {"content": "all at once"}}]}', Malformed),
+        ("application/json", b'{"error": {"message": "no", "type": "server_error"}}', ServerFailed),
+    ],
+)
+async def test_something_else_than_a_stream_is_told_as_such(kind: str, body: bytes, error: type[AdapterError]) -> None:
+    _, found = await failed(opened(MODEL, Wire(body, headers={"content-type": kind})))
+    assert type(found) is error
+    assert "<html" not in str(found)
+
+
+async def test_an_endless_line_does_not_fill_the_memory() -> None:
+    wire = Wire(b"data: " + b"x" * 5_000_000, size=1_000_000)
+    _, error = await failed(opened(MODEL, wire))
+    assert type(error) is Malformed
+
+
+async def test_closing_the_stream_lets_the_request_go_at_once() -> None:
+    wire = recorded("openai_normal", size=60)
+    async with aclosing(opened(MODEL, wire).stream(ASK, CONFIG)) as stream:
+        async for chunk in stream:
+            if chunk.text:
+                break
+    assert wire.stream.closed
+
+
+async def test_the_text_goes_where_the_page_says_even_if_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/elsewhere")
+    wire = recorded("openai_normal")
+    await chunks(opened(MODEL, wire))
+    assert wire.requests[0].url.host == "api.openai.com"
+
+
+async def test_other_servers_get_nothing_that_was_meant_for_openai(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-secret")
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "admin-secret")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: own-secret\nAuthorization: Bearer own-secret")
+    wire = recorded("openai_normal")
+    await chunks(opened("compatible/m", wire, base_url="http://127.0.0.1:9/v1"))
+    headers = str(wire.requests[0].headers)
+    assert "secret" not in headers
+    assert "authorization" not in wire.requests[0].headers
+    monkeypatch.setenv("LAB_KEY", "lab-1")
+    await chunks(opened("compatible/m", wire, base_url="http://127.0.0.1:9/v1", api_key_env="LAB_KEY"))
+    assert wire.requests[1].headers["authorization"] == "Bearer lab-1"
+
+
+async def test_two_servers_are_asked_each_at_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECOND_URL", "http://127.0.0.2:7/v1/")
+    one, two = recorded("openai_normal"), recorded("openai_normal")
+    first = opened("compatible/llama", one, base_url="http://127.0.0.1:9/v1", stop=["\n\nInput:"])
+    await chunks(first)
+    await chunks(opened("compatible/qwen", two, base_url_env="SECOND_URL", model="qwen2.5:0.5b"))
+    assert str(one.requests[0].url) == "http://127.0.0.1:9/v1/chat/completions"
+    assert str(two.requests[0].url) == "http://127.0.0.2:7/v1/chat/completions"
+    assert (one.body["model"], two.body["model"]) == ("llama", "qwen2.5:0.5b")
+    assert one.body["stop"] == ["\n\nInput:", "\n\n"]

@@ -26,6 +26,7 @@ class Plan(_Faults):
     text: str | None = None
     tokens_per_second: float | None = None  # None: at once
     first_token_s: float = 0.0
+    pings: bool = False  # comments and pings while the first token is awaited
     thinking: str = ""  # sent before the text as reasoning
     stop: Literal["stop", "length", "refusal"] = "stop"
 

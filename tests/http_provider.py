@@ -152,7 +152,11 @@ async def _play(request: web.Request, plan: Plan, api: Format, asked: Asked) -> 
     text = asked.body["messages"][-1]["content"] if plan.text is None else plan.text
     words = re.findall(r"\s*\S+\s*", text)
     await response.write(api.begin(asked.model, plan))
-    async for word in _paced(words, plan):
+    ready = time.monotonic() + plan.first_token_s
+    while plan.pings and time.monotonic() < ready:
+        await response.write(b': still there\n\ndata: {"type": "ping"}\n\n')
+        await asyncio.sleep(0.05)
+    async for word in _paced(words, plan, ready):
         if (fault := _fault(asked.sent, plan, api)) is not None:
             await response.write(fault)
             return _disconnect(request)
@@ -168,9 +172,8 @@ async def _play(request: web.Request, plan: Plan, api: Format, asked: Asked) -> 
     return response
 
 
-async def _paced(words: list[str], plan: Plan) -> AsyncIterator[str]:
+async def _paced(words: list[str], plan: Plan, start: float) -> AsyncIterator[str]:
     """The words by an absolute timetable, so that a busy machine does not slow the stream down for good."""
-    start = time.monotonic() + plan.first_token_s
     for number, word in enumerate(words):
         due = start + (number / plan.tokens_per_second if plan.tokens_per_second else 0)
         await asyncio.sleep(max(0.0, due - time.monotonic()))

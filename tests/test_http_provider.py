@@ -158,6 +158,13 @@ async def test_a_stall_is_given_up_but_thinking_is_a_sign_of_life(opened: Open, 
     await complete(thinker, ASK, CONFIG)
 
 
+async def test_comments_and_pings_are_no_sign_of_life(opened: Open) -> None:
+    adapter = opened("pinging", Plan("late", first_token_s=2, pings=True), timeout_first_token=0.4)
+    started = time.monotonic()
+    assert isinstance(await failure(adapter), TooSlow)
+    assert time.monotonic() - started < 1.5
+
+
 async def test_a_slow_reader_is_not_taken_for_a_stalled_model(opened: Open) -> None:
     adapter = opened("m", Plan("one two three four", tokens_per_second=20), timeout_stall=0.3)
     text = ""

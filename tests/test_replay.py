@@ -53,6 +53,7 @@ def test_what_a_chat_model_was_given_is_reduced_to_the_case() -> None:
     )
     assert case_text("<s>[INST] <<SYS>>be brief<</SYS>>\n\nthe case [/INST]") == "the case"
     assert case_text("Input:\nold\n\nOutput:\nold answer\n\n\nExplain.\nInput:\nnew\nOutput:") == "new"
+    assert case_text("[INST] Input:\nA form.\nInput: none\nOutput: [/INST]") == "A form.\nInput: none"
     assert case_text("the case, with an Input: in it") == "the case, with an Input: in it"
 
 

@@ -143,6 +143,11 @@ async def test_a_refused_request_names_what_happened_and_the_fix(
     assert "sk-test" not in str(error)
 
 
+async def test_a_key_that_the_api_sends_back_is_struck_out() -> None:
+    _, error = await failed(opened(MODEL, refused(400, {"error": {"message": "bad header: Bearer sk-test-123"}})))
+    assert "Bearer ***" in str(error)
+
+
 async def test_a_prompt_that_is_too_long_says_by_how_much() -> None:
     body = {"error": {"message": "maximum context length is 8192 tokens, you requested 9000", "code": "x"}}
     _, error = await failed(opened(MODEL, refused(400, body)))

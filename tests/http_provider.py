@@ -8,7 +8,7 @@
         await server.until(lambda: server.asked("slow")[0].closed_by_client)     # or server.wait(...)
 
 A model that is not scripted gets `HttpProvider(default=...)`. The last plan of a script repeats.
-In a process of its own: `python tests/http_provider.py --tokens-per-second 50 --tokens 250`, which prints its address;
+In a process of its own: `python -m tests.http_provider --tokens-per-second 50 --tokens 250`, which prints its address;
 `GET /requests` then gives what `asked()` gives, as JSON.
 """
 
@@ -24,7 +24,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from aiohttp import web
-from http_formats import Anthropic, Format, OpenAI, Plan
+
+from tests.http_formats import Anthropic, Format, OpenAI, Plan
 
 __all__ = ["Asked", "HttpProvider", "Plan"]
 

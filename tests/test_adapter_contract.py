@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from http_provider import HttpProvider, Plan
 
 import adapters
 from adapters import errors, registry
 from adapters.base import Adapter, Chunk, Example, GenerateConfig, Message
+from tests.http_provider import HttpProvider, Plan
 
 PROVIDERS = sorted(registry.providers())
 SDKS = ("openai", "anthropic", "torch", "transformers", "httpx2", "aiohttp")

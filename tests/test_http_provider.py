@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import aclosing
 
 import pytest
-from http_provider import HttpProvider, Plan
 
 from adapters import registry
 from adapters.base import Adapter, Chunk, GenerateConfig, Message, complete
@@ -20,6 +19,7 @@ from adapters.errors import (
     ServerFailed,
     TooSlow,
 )
+from tests.http_provider import HttpProvider, Plan
 
 ASK = (Message("system", "Be brief."), Message("user", "Input:\nchest pain\nOutput:"))
 CONFIG = GenerateConfig(max_tokens=32)

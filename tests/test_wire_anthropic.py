@@ -4,7 +4,6 @@ from contextlib import aclosing
 
 import httpx2
 import pytest
-from wire import ASK, CONFIG, chunks, failed, opened, recorded, refused, text_of
 
 from adapters.base import Usage
 from adapters.errors import (
@@ -19,6 +18,7 @@ from adapters.errors import (
     Unavailable,
     UnknownModel,
 )
+from tests.wire import ASK, CONFIG, chunks, failed, opened, recorded, refused, text_of
 
 MODEL = "anthropic/claude-test"
 

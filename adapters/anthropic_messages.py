@@ -72,7 +72,6 @@ class AnthropicMessages(HttpAdapter):
             api_key=at.party.key,
             default_headers=headers,
             http_client=http,
-            timeout=http.timeout,
             max_retries=0,
             open_telemetry=False,  # nothing about a case leaves by another way
         )

@@ -107,6 +107,17 @@ class Task(Strict):
         target = ", ".join(case.target) if self.target == "set" else case.target[0]
         return Template(self.answer).substitute(target=target)
 
+    def targets(self, case: Case) -> tuple[str, ...]:
+        """The reference without its official frame: labels, entities, a letter and its text. Empty: none is right."""
+        given = case.target or ()
+        if set(case.inputs) != {RAW} or not given:
+            return given
+        before, _, after = self.answer.partition("$target")
+        bare = tuple(g.strip().removeprefix(before.strip()).removesuffix(after.strip()).strip(" :") for g in given)
+        if self.empty and given[0].strip(" .").lower() == self.empty.strip(" .").lower():
+            return ()
+        return tuple(p.strip() for p in bare[0].split(", ") if p.strip()) if self.target == "set" else bare
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """One YAML mapping; raises `BadFile` with line and reason."""

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.recordings import Recorded, model_name, read_results_csv
+from adapters.recordings import Recorded, Unreadable, model_name, read_results_csv
 from playground.errors import BadFile
 from playground.library import Library
 from playground.models import Models, ModelSpec
@@ -62,8 +62,10 @@ class Cases:
         """
         try:
             rows = read_results_csv(path)
-        except (OSError, ValueError) as error:
-            raise BadFile(path, str(error)) from error
+        except Unreadable as error:
+            raise BadFile(path, error.reason, position=f"line {error.line}" if error.line else "") from error
+        except OSError as error:
+            raise BadFile(path, f"{error.strerror or error}.") from error
         by_official = self._library.by_medsbench()
         cases: Counter[str] = Counter()
         skipped: Counter[str] = Counter()

@@ -1,0 +1,43 @@
+"""Text made comparable: case, accents, punctuation, Markdown and spelling variants; knows no scorer."""
+
+import re
+import unicodedata
+
+SPELLINGS = {  # the label sets' own spelling <- what a careful writer writes
+    "laryngospasm": "larygospasm", "signalling": "signaling", "tumour": "tumor", "oedema": "edema",
+    "anaemia": "anemia", "diarrhoea": "diarrhea", "haemorrhage": "hemorrhage", "enetity": "entity",
+}  # fmt: skip
+NEGATIONS = (
+    "not", "no", "without", "never", "neither", "nor", "unlikely", "excluded", "excludes", "exclude", "against",
+    "rather than", "instead of", "ruled out", "rules out", "rule out", "less likely", "isn t", "is not", "cannot be",
+)  # fmt: skip
+CLAUSE = re.compile(r"[.;:!?\n]| but | however | although | whereas |, (?=not |but )")
+
+
+def plain(text: str) -> str:
+    """Lower case without accents, punctuation and Markdown; single spaces; known spellings unified."""
+    folded = unicodedata.normalize("NFKD", text.casefold())
+    folded = "".join(c for c in folded if not unicodedata.combining(c))
+    words = re.sub(r"[\W_]+", " ", folded, flags=re.UNICODE).split()
+    return " ".join(SPELLINGS.get(word, word) for word in words)
+
+
+def clauses(text: str) -> list[str]:
+    """Pieces within which a negation holds, each made plain."""
+    return [p for piece in CLAUSE.split(text.casefold()) if (p := plain(piece))]
+
+
+def holds(sequence: str, text: str) -> bool:
+    """Whether plain words stand in plain text as whole words."""
+    return f" {sequence} " in f" {text} "
+
+
+def negated(before: str) -> bool:
+    """Whether the plain words just before a mention take it back (within five words)."""
+    near = " ".join(before.split()[-5:])
+    return any(holds(word, near) for word in NEGATIONS)
+
+
+def without_frame(text: str) -> str:
+    """Markdown marks out, one lead-in such as `Answer:` kept for the caller."""
+    return re.sub(r"[*_`#>]+", " ", text).strip()

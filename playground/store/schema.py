@@ -1,0 +1,91 @@
+"""Opens a database and brings it to the newest schema; safe when two processes start at once."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from playground.errors import BadInput, StoreFailed
+
+BUSY = 15_000  # milliseconds that SQLite waits for another writer
+WRITES = "playground_writes"  # execution option of a connection that will write
+LOCK = 7_206_000_001  # of PostgreSQL's advisory locks, taken while migrating
+
+
+def engine_for(url: str) -> Engine:
+    """An engine with our settings; raises `BadInput` for an address that cannot be read."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise BadInput(
+            "PLAYGROUND_DATABASE_URL is not an address. Write postgresql://user:password@host/name."
+        ) from error
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            _private_file(Path(parsed.database))
+        engine = create_engine(parsed, connect_args={"timeout": BUSY / 1000, "check_same_thread": False})
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin)
+        return engine
+    return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+
+
+def _private_file(path: Path) -> None:
+    """Ratings are for the owner of the server alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreFailed(
+            f"{path} cannot be written: {error.strerror}. Set PLAYGROUND_DATA to another folder."
+        ) from error
+
+
+def _set_up_sqlite(connection: Any, record: object) -> None:
+    connection.isolation_level = None  # we begin ourselves, see `_begin`
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", f"busy_timeout={BUSY}", "foreign_keys=ON", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    """Writers take the lock at once, so that two of them queue instead of failing; readers never wait."""
+    immediate = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def upgrade(engine: Engine) -> None:
+    """Run missing migrations. Raises `StoreFailed` for a database that is newer than this program."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with _alone(engine) as connection:
+        script = ScriptDirectory.from_config(config)
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current is not None and current not in {s.revision for s in script.walk_revisions()}:
+            raise StoreFailed(f"The database is of a newer version ({current}) than this program. Update the program.")
+        if current != script.get_current_head():
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[Connection]:
+    try:
+        with engine.execution_options(
+            **{WRITES: True}
+        ).begin() as connection:  # SQLite: BEGIN IMMEDIATE keeps others out
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            yield connection
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise StoreFailed(f"The database cannot be opened: {reason} Check PLAYGROUND_DATABASE_URL.") from error

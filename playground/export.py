@@ -215,9 +215,10 @@ def _write(folder: Path, table: str, rows: Iterable[dict[str, Any]]) -> int:
     ):
         writer = csv.writer(sheet)
         writer.writerow(names)
-        for count, row in enumerate(rows, 1):
+        for row in rows:
             writer.writerow([cell(row[name]) for name in names])
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
     return count
 
 

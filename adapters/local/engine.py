@@ -83,8 +83,9 @@ class Engine:
         while batch := self._next():
             try:
                 torch = torch or start_torch()
-                loaded = self._resident(batch)
-                self._generate(torch, loaded, batch)
+                with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # loading draws numbers too
+                    loaded = self._resident(batch)
+                    self._generate(torch, loaded, batch)
             except AdapterError as error:
                 self._fail(batch, error)
             except Exception as error:  # the one boundary: the engine must outlive any failure of torch
@@ -167,9 +168,8 @@ class Engine:
         options: dict[str, Any] = {"do_sample": not sampling.greedy}
         if not sampling.greedy:
             options |= {"temperature": sampling.temperature, "top_p": sampling.top_p or 1.0, "top_k": 0}
-        devices = [ids.device] if ids.device.type == "cuda" else []
         try:
-            with torch.random.fork_rng(devices=devices), torch.inference_mode():
+            with torch.inference_mode():
                 if sampling.seed is not None:
                     torch.manual_seed(sampling.seed)
                 loaded.model.generate(

@@ -101,11 +101,10 @@ def list_models(as_json: AsJson = False, models: Models = None) -> None:
     if as_json:
         print(json.dumps(lines, ensure_ascii=False, indent=2))
         return
-    table = Table("Model", "Label", "Where", "Available", box=None)
     for line in lines:
         where = f"sends data to {line['sends_to']}" if line["sends_to"] else "on this machine"
-        table.add_row(line["model"], line["label"], where, "yes" if line["available"] else f"no: {line['reason']}")
-    out.print(table)
+        state = "" if line["available"] else f"\n    unavailable: {line['reason']}"
+        out.print(f"{line['model']}  ({line['label']}, {where}){state}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -175,18 +174,10 @@ def export(
 def main() -> None:
     """Run the command line; errors become one plain line and an exit code."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        errors.print("Stopped.")
-        sys.exit(1)
-    except typer.BadParameter as error:
-        errors.print(f"[red]{error.format_message()}[/red]", markup=True)
-        sys.exit(2)
+        app()
     except BadInput as error:
-        errors.print(str(error), markup=False)
+        errors.print(str(error), markup=False, soft_wrap=True)
         sys.exit(2)
     except (PlaygroundError, AdapterError) as error:
-        errors.print(str(error), markup=False)
+        errors.print(str(error), markup=False, soft_wrap=True)
         sys.exit(1)

@@ -31,7 +31,7 @@ def comparison_row(record: Comparison) -> dict[str, Any]:
     return clean(row)
 
 
-def to_comparison(row: Mapping[str, Any], responses: tuple[Response, ...] = ()) -> Comparison:
+def to_comparison(row: Mapping[Any, Any], responses: tuple[Response, ...] = ()) -> Comparison:
     values = dict(row)
     values["case"] = values.pop("case_id")
     target = values["case_target"]
@@ -46,7 +46,7 @@ def response_row(record: Response) -> dict[str, Any]:
     return clean(row)
 
 
-def to_response(row: Mapping[str, Any], scores: tuple[ScoreRecord, ...]) -> Response:
+def to_response(row: Mapping[Any, Any], scores: tuple[ScoreRecord, ...]) -> Response:
     values = dict(row)
     values["messages"] = tuple((role, content) for role, content in values["messages"])
     return Response(**{**values, "created": aware(values["created"]), "scores": scores})
@@ -56,7 +56,7 @@ def score_rows(record: Response) -> list[dict[str, Any]]:
     return [clean({**asdict(s), "response": record.id, "place": i}) for i, s in enumerate(record.scores)]
 
 
-def to_score(row: Mapping[str, Any]) -> ScoreRecord:
+def to_score(row: Mapping[Any, Any]) -> ScoreRecord:
     return ScoreRecord(**{k: v for k, v in row.items() if k not in ("response", "place")})
 
 
@@ -66,7 +66,7 @@ def rating_row(record: Rating, now: datetime) -> dict[str, Any]:
     return clean({**row, "created": now, "shown": list(record.shown)})
 
 
-def to_rating(row: Mapping[str, Any]) -> Rating:
+def to_rating(row: Mapping[Any, Any]) -> Rating:
     values = dict(row)
     return Rating(**{**values, "shown": tuple(values["shown"]), "created": aware(values["created"])})
 
@@ -79,5 +79,5 @@ def answer_rows(record: Rating, number: int) -> list[dict[str, Any]]:
     return rows
 
 
-def to_draft(row: Mapping[str, Any]) -> Draft:
+def to_draft(row: Mapping[Any, Any]) -> Draft:
     return Draft(**{**row, "updated": aware(row["updated"])})

@@ -1,93 +1,167 @@
-"""The official MedS-Bench text metrics: BLEU-1 and ROUGE-L of one row, with what each official script does to it first.
+"""BLEU-1 and ROUGE-L exactly as the official MedS-Bench `cal_similarity` gives them; plain strings in, numbers out.
 
-Plain strings in; None stands for a cell that pandas reads as NaN. Exact with `punkt_tab`; without it BLEU-1 is counted
-with untrained Punkt sentences (measured: 6 of 200 rows differ, by at most 0.015). Knows no case and no task file.
+BLEU-1: `nltk.sentence_bleu` with weights (1, 0, 0, 0), which is brevity penalty times clipped matches. ROUGE-L: the
+PyPI package `rouge` 1.0.1, whose summary-level union counts distinct words, here with a bit-parallel LCS (Hyyro 2004)
+and the same tie-breaking. Tokens for BLEU: English Punkt and NLTK's words (also for fr, ru, es), jieba, janome.
 """
 
 import math
 from collections import Counter
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
-from playground.scorers import lcs
-from playground.scorers.official import NOT_TEXT, Marks
-from playground.scorers.segment import answer_tokens, reference_tokens, variant
-from playground.task import Language
-
-Script = Literal["summarisation", "explanation", "rationale", "justification", "generation"]
-RATIONALE_LANGUAGE: dict[str, Language] = {
-    "task51": "zh", "task52": "en", "task53": "fr", "task54": "ja", "task55": "ru", "task56": "es",
-}  # fmt: skip
+CACHED_TEXTS = 4096  # reference texts whose tokens are kept
+SEGMENTED = {"zh": "jieba", "ja": "janome"}
 
 
-class TextMarks(NamedTuple):
-    """BLEU-1 and ROUGE-L F of one row, 0..1. `crash` and `skipped` as in `Marks`; `tokens` names BLEU's tokeniser."""
+def crash_reason(output: str) -> str | None:
+    """Why the official scripts would end with an error on this output; None if they would not."""
+    if not output.strip():
+        return "empty output"
+    if not output.replace(".", "").strip() and "." in output:
+        return "only dots"
+    return None
 
-    bleu1: float
-    rouge_l: float
-    crash: str = ""
-    skipped: str = ""
-    tokens: str = ""
+
+def bleu1(output: str, reference: str, language: str) -> float:
+    """BLEU-1 in 0..1. Case-sensitive; an output without a shared token gives 0."""
+    return bleu1_tokens(tokens(reference, language), tokens(output, language))
 
 
-def bleu1(output: str, gold: str, language: Language = "en") -> float:
-    """Sentence BLEU-1 with brevity penalty, 0..1 (Papineni 2002; NLTK `sentence_bleu`, weights 1,0,0,0, method1).
-
-    Smoothing never changes a value with these weights: no word in common gives 0.
-    """
-    given, right = answer_tokens(output, language), reference_tokens(gold, language)
-    matches = sum((Counter(given) & Counter(right)).values())
-    if not matches:
+def bleu1_tokens(reference: Sequence[str], output: Sequence[str]) -> float:
+    """The closed form of `sentence_bleu([reference], output, weights=(1, 0, 0, 0))`."""
+    c, r = len(output), len(reference)
+    matches = sum((Counter(output) & Counter(reference)).values())
+    if not c or not matches:
         return 0.0
-    brevity = 1.0 if len(given) > len(right) else math.exp(1 - len(right) / len(given))
-    return brevity * matches / len(given)
+    return (1.0 if c > r else math.exp(1 - r / c)) * matches / c
 
 
-def _spaced(output: str, gold: str, language: Language) -> tuple[str, str]:
-    """Both texts with white space between their words, as the package `rouge` is given them."""
-    if language not in ("zh", "ja"):
-        return output, gold
-    return " ".join(answer_tokens(output, language)), " ".join(reference_tokens(gold, language))
+def rouge_l(output: str, reference: str, language: str) -> float:
+    """ROUGE-L F of `rouge` 1.0.1 in 0..1; 0 where that package raises (an empty text, only dots)."""
+    if language in SEGMENTED:
+        output, reference = " ".join(tokens(output, language)), " ".join(tokens(reference, language))
+    return rouge_l_f(output, reference)
 
 
-def rouge_l_f(output: str, gold: str, language: Language = "en") -> float:
-    """F of summary-level ROUGE-L, 0..1 (Lin 2004; PyPI `rouge` 1.0.1). Chinese and Japanese are segmented first.
-
-    Raises `ValueError` where `crashes` says so.
-    """
-    return lcs.rouge_l_f(*_spaced(output, gold, language))
-
-
-def crashes(output: str, gold: str, language: Language = "en") -> str:
-    """Why the package `rouge`, and with it the official script, stops at these texts; "" where it does not."""
-    for name, text in zip(("answer", "reference"), _spaced(output, gold, language), strict=True):
-        if not text.strip("."):
-            return f"the {name} is empty or holds dots alone, and the official script stops there"
-    return ""
-
-
-def prepared(script: Script, output: str | None, gold: str | None) -> tuple[str, str] | Marks:
-    """What the official script passes on to the metrics, or why it stops at this row or leaves it out."""
-    if output is None or gold is None:
-        if script == "explanation":
-            return Marks(0.0, skipped="a cell is read as NaN, and the official script leaves it out")
-        return Marks(0.0, crash=NOT_TEXT)
-    if script == "rationale":
-        output, gold = output.strip(), gold.strip()
-        if not output or not gold:
-            return Marks(0.0, skipped="answer or reference is empty, and the official script leaves it out")
-    if script == "justification":
-        output, gold = output.strip().lower(), gold.replace(".", "").strip().lower()
-        if not output:
-            return Marks(0.0)  # counted as 0, without a crash
-    return output, gold
+def rouge_l_f(output: str, reference: str) -> float:
+    """The same on texts that are segmented already."""
+    hypothesis, gold = _sentences(output), _cached_sentences(reference)
+    if not hypothesis or not gold:
+        return 0.0
+    m = len({w for s in gold for w in s})
+    n = len({w for s in hypothesis for w in s})
+    union: set[str] = set()
+    for r in gold:
+        for h in hypothesis:
+            union |= _lcs_words(r, h)
+    p, q = len(union) / n, len(union) / m
+    return 2.0 * ((p * q) / (p + q + 1e-8))
 
 
-def overlap(script: Script, output: str | None, gold: str | None, language: Language = "en") -> TextMarks:
-    """Both metrics of one row as the official script counts it; where that script stops, both are 0."""
-    pair = prepared(script, output, gold)
-    if isinstance(pair, Marks):
-        return TextMarks(0.0, 0.0, pair.crash, pair.skipped, variant(language))
-    crash = crashes(*pair, language)
-    if crash:
-        return TextMarks(0.0, 0.0, crash, "", variant(language))
-    return TextMarks(bleu1(*pair, language), rouge_l_f(*pair, language), "", "", variant(language))
+def _sentences(text: str) -> list[list[str]]:
+    return [" ".join(s.split()).split(" ") for s in text.split(".") if s]
+
+
+@lru_cache(maxsize=CACHED_TEXTS)
+def _cached_sentences(text: str) -> list[list[str]]:
+    return _sentences(text)
+
+
+def _lcs_words(x: Sequence[str], y: Sequence[str]) -> set[str]:
+    """Distinct words on the LCS that the package's backtrace finds; x reference, y hypothesis sentence."""
+    positions: dict[str, int] = {}
+    for i, word in enumerate(x):
+        positions[word] = positions.get(word, 0) | (1 << i)
+    y = [word for word in y if word in positions]  # words that are not in x are stepped over in any case
+    m, n = len(x), len(y)
+    if not n:
+        return set()
+    full = (1 << m) - 1
+    state, rows = full, [0]
+    for word in y:
+        u = state & positions[word]
+        state = ((state + u) | (state - u)) & full
+        rows.append(full & ~state)
+    return _walk_back(x, y, rows)
+
+
+def _walk_back(x: Sequence[str], y: Sequence[str], rows: Sequence[int]) -> set[str]:
+    words, i, j = set[str](), len(x), len(y)
+    while i and j:
+        if x[i - 1] == y[j - 1]:
+            words.add(x[i - 1])
+            i, j = i - 1, j - 1
+            continue
+        mask = (1 << (i - 1)) - 1
+        if (rows[j] & mask).bit_count() > (rows[j - 1] & ((mask << 1) | 1)).bit_count():
+            i -= 1
+        else:
+            j -= 1
+    return words
+
+
+def tokens(text: str, language: str) -> tuple[str, ...]:
+    """Tokens as the official code makes them for BLEU; kept for texts that come again (references)."""
+    return _tokens(text, SEGMENTED.get(language) or tokeniser(language))
+
+
+def tokeniser(language: str) -> str:
+    """The variant's name, to be shown beside a score: nltk-punkt_tab-en, nltk-punkt-untrained, jieba, janome."""
+    if language in SEGMENTED:
+        return SEGMENTED[language]
+    return "nltk-punkt_tab-en" if _punkt() is not None else "nltk-punkt-untrained"
+
+
+@lru_cache(maxsize=CACHED_TEXTS)
+def _tokens(text: str, variant: str) -> tuple[str, ...]:
+    if variant == "jieba":
+        return tuple(_jieba().cut(text))
+    if variant == "janome":
+        return tuple(token.surface for token in _janome().tokenize(text))
+    splitter = _punkt() if variant == "nltk-punkt_tab-en" else _untrained()
+    words = _words()
+    return tuple(t for sentence in splitter.tokenize(text) for t in words.tokenize(sentence))
+
+
+@lru_cache(maxsize=1)
+def _words() -> Any:
+    from nltk.tokenize.destructive import NLTKWordTokenizer
+
+    return NLTKWordTokenizer()
+
+
+@lru_cache(maxsize=1)
+def _punkt() -> Any:
+    """The English Punkt model where its data are on this machine; never fetched here."""
+    from nltk.tokenize import PunktTokenizer
+
+    try:
+        return PunktTokenizer("english")
+    except LookupError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _untrained() -> Any:
+    from nltk.tokenize.punkt import PunktSentenceTokenizer
+
+    return PunktSentenceTokenizer()
+
+
+@lru_cache(maxsize=1)
+def _jieba() -> Any:
+    import logging
+
+    import jieba
+
+    jieba.setLogLevel(logging.WARNING)
+    return jieba
+
+
+@lru_cache(maxsize=1)
+def _janome() -> Any:
+    from janome.tokenizer import Tokenizer
+
+    return Tokenizer()

@@ -57,6 +57,12 @@ class Engine:
     def resident(self) -> tuple[Loaded, ...]:
         return tuple(self._loaded.values())
 
+    def evict_all(self) -> None:
+        """Free every model that no request uses; for whoever needs the memory."""
+        if self._running is None:
+            for key in list(self._loaded):
+                unload(self._loaded.pop(key))
+
     def close(self, timeout: float = 10.0) -> None:
         """End the thread and free every model."""
         with self._changed:

@@ -180,7 +180,7 @@ def test_demonstrations_are_dropped_first_and_that_is_said(nano: Path, engine: E
         scorers=(), max_tokens=40,
     )  # fmt: skip
     pool = [
-        Case(id=f"c{i}", task="t", inputs={"text": f"case {i} " + "pain " * 40}, target=("x",), source="s", licence="l")
+        Case(id=f"c{i}", task="t", inputs={"text": f"case {i} " + "pain " * 90}, target=("x",), source="s", licence="l")
         for i in range(5)
     ]
     fitted = fit(adapter_for(nano, engine), task, pool[0], pool, shots=3, seed=0, config=CONFIG)

@@ -47,16 +47,23 @@ def read_request(payload: Mapping[str, Any], library: Library) -> CompareRequest
     own = payload.get("own")
     case = own_case(task, own) if own else library.case(task.id, _text(payload, "case", "Choose a case."))
     common = _number(payload, "temperature", 0.0, low=0, high=2)
+    shots, seed = read_sampling(payload)
     return CompareRequest(
         task=task,
         case=case,
         sides=_sides(payload.get("sides"), common),
-        shots=int(_number(payload, "shots", 0, low=0, high=MAX_SHOTS, whole=True)),
-        seed=int(_number(payload, "seed", 0, low=0, high=LARGEST_SEED, whole=True)),
+        shots=shots,
+        seed=seed,
         max_tokens=int(_number(payload, "max_tokens", task.max_tokens, low=1, high=8192, whole=True)),
         blind=payload.get("blind") is True,
         confirmed=tuple(c for c in _list(payload.get("confirmed")) if isinstance(c, str)),
     )
+
+
+def read_sampling(payload: Mapping[str, Any]) -> tuple[int, int]:
+    """Number of demonstrations and the seed that fixes them; raises `BadInput`."""
+    shots = _number(payload, "shots", 0, low=0, high=MAX_SHOTS, whole=True)
+    return int(shots), int(_number(payload, "seed", 0, low=0, high=LARGEST_SEED, whole=True))
 
 
 def own_case(task: Task, own: Any) -> Case:

@@ -67,7 +67,9 @@ def _classification(text: str, case: Case, task: Task) -> Score:
 
 def _overlap(metric: str, measure: Callable[[str, str, str], float], *, justification: bool = False) -> Callable:
     def score(text: str, case: Case, task: Task) -> Score:
-        gold, said = _gold(case, task).strip(), text.strip()
+        gold, said = _gold(case, task), text
+        if task.category == "Rationale":  # of the official scripts only this one strips; ROUGE-L can tell
+            gold, said = gold.strip(), said.strip()
         if justification:
             gold, said = labels.justification_reference(gold), labels.justification_output(said)
         if reason := text_metrics.crash_reason(said):

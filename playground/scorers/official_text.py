@@ -19,7 +19,7 @@ def crash_reason(output: str) -> str | None:
     """Why the official scripts would end with an error on this output; None if they would not."""
     if not output.strip():
         return "empty output"
-    if not output.replace(".", "").strip() and "." in output:
+    if not output.replace(".", ""):
         return "only dots"
     return None
 

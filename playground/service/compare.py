@@ -25,7 +25,7 @@ from playground.models import Models, ModelSpec
 from playground.presenting import rateable, running_side, sealed, stored_side
 from playground.prompt import Prompt, build
 from playground.records import Comparison, Response
-from playground.requests import CompareRequest, read_request
+from playground.requests import CompareRequest, read_request, read_sampling
 from playground.runner import Background, Limits, Run, Side
 from playground.store import Store
 from playground.task import Case, Task
@@ -101,9 +101,10 @@ class Compare:
         receivers = (self._models.spec(side.model).sends_to for side in request.sides)
         return tuple(dict.fromkeys(r for r in receivers if r and r not in request.confirmed))
 
-    def prompt(self, request: CompareRequest) -> PromptView:
-        """The exact messages, before any model drops a demonstration that does not fit."""
-        prompt = self._prompt(request)
+    def preview(self, task: Task, case: Case, *, shots: Any, seed: Any) -> PromptView:
+        """The exact messages, before any model drops a demonstration that does not fit; raises `BadInput`."""
+        many, start = read_sampling({"shots": shots, "seed": seed})
+        prompt = build(task, case, self.library.cases(task.id), shots=many, seed=start)
         messages = tuple((m.role, m.content) for m in prompt.messages)
         return PromptView(messages=messages, sha256=prompt.sha256, demonstrations=prompt.demonstrations)
 

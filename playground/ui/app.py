@@ -1,0 +1,123 @@
+"""The two starts: `serve` for a hospital's server, `launch` for a Hugging Face Space; one app, one door.
+
+Streams and the database are opened before a start and closed after it has returned.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
+os.environ.setdefault("GRADIO_RUN_HISTORY", "False")
+os.environ.setdefault("GRADIO_SSR_MODE", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]  # Gradio looks for it twice at every yield
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from playground.service import Playground
+from playground.service.line import Line
+from playground.settings import Settings
+from playground.ui import api, widgets
+from playground.ui.compare_calls import Calls
+from playground.ui.compare_events import Events
+from playground.ui.compare_page import layout
+from playground.ui.door import Door, DoorSettings
+
+TITLE = "Clinical task playground"
+GRACE = 3  # seconds that open streams get at a stop
+COMMON: Mapping[str, Any] = {
+    "show_error": False, "footer_links": [], "run_history": False, "enable_monitoring": False,
+    "max_file_size": "1mb", "ssr_mode": False, "pwa": False, "mcp_server": False,
+}  # fmt: skip
+
+
+def build(playground: Playground) -> gr.Blocks:
+    """Every page of one playground."""
+    settings = playground.settings
+    line = Line(places=settings.max_running, most_waiting=settings.max_waiting)
+    with gr.Blocks(title=TITLE, fill_width=True, delete_cache=(3600, 86400)) as demo:
+        page = layout(playground, Calls(playground, line))
+        Events(playground, page, line).connect(demo)
+        if settings.api_open:
+            api.endpoints(playground, line)
+    together = settings.max_running + settings.max_waiting
+    demo.queue(max_size=together + 100, default_concurrency_limit=together, api_open=False)
+    demo.state_session_capacity = 1000
+    return demo
+
+
+def door(settings: Settings) -> Middleware:
+    https = settings.on_space or settings.root_path.startswith("https://")
+    public = settings.root_path.split("://")[-1].split("/")[0]
+    hosts = (*settings.hosts, public) if public else settings.hosts
+    rules = DoorSettings(
+        secret=settings.secret, hosts=hosts, https=https, embedded=settings.on_space, programs=settings.api_open
+    )
+    return Middleware(Door, settings=rules)
+
+
+def web(playground: Playground) -> FastAPI:
+    """The whole application, for any ASGI server."""
+    settings = playground.settings
+    # without the second middleware Gradio answers every origin with credentials
+    app = FastAPI(openapi_url=None, middleware=[door(settings), Middleware(CORSMiddleware)])
+    demo = build(playground)
+    demo.max_threads = settings.max_running + settings.max_waiting + 50
+    root = {"root_path": settings.root_path} if settings.root_path else {}
+    return gr.mount_gradio_app(app, demo, path="/", **root, **widgets.page_options(), **COMMON)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; then close streams, write what is left, close the database."""
+    with Playground.open(settings) as playground:
+        app = web(playground)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again after its shutdown
+        signal.signal(signal.SIGINT, lambda *_: None)
+        where = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+        print(
+            f"Clinical task playground on http://{where}:{settings.port}  (Ctrl-C stops it)",
+            file=sys.stderr,
+            flush=True,
+        )
+        uvicorn.run(
+            app,
+            host=settings.host,
+            port=settings.port,
+            server_header=False,
+            access_log=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE,
+            log_level="warning",
+        )
+
+
+def launch(playground: Playground, demo: gr.Blocks) -> None:
+    """Start through `demo.launch()`, which a Space (ZeroGPU included) needs; returns after a stop signal."""
+    settings = playground.settings
+    demo.launch(
+        server_name=settings.host,
+        server_port=settings.port,
+        quiet=True,
+        prevent_thread_lock=True,
+        max_threads=settings.max_running + settings.max_waiting + 50,
+        state_session_capacity=1000,
+        root_path=settings.root_path or None,
+        app_kwargs={"middleware": [door(settings)], "openapi_url": None},
+        **widgets.page_options(),
+        **COMMON,
+    )
+    demo.server.config.timeout_graceful_shutdown = GRACE
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    stop.wait()
+    demo.close(verbose=False)

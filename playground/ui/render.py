@@ -1,0 +1,274 @@
+"""Values -> sanitised HTML; pure functions, the only place that makes markup. Knows no Gradio and no state.
+
+Model text is untrusted: Markdown is rendered without HTML, links and images, then cleaned again by nh3; the characters
+that a template would evaluate become entities.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+import nh3
+from markdown_it import MarkdownIt
+
+from playground.scorer import Score, Scorer
+from playground.task import RAW, Case, Task
+from playground.views import ComparisonView, ModelView, PromptView, SideView
+
+LONGEST = 100_000  # characters of an answer that are rendered
+TAGS = {
+    "p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "h4", "h5", "h6", "table",
+    "thead", "tbody", "tr", "th", "td",
+}  # fmt: skip
+INERT = {ord("$"): "&#36;", ord("{"): "&#123;", ord("}"): "&#125;", ord("`"): "&#96;"}
+
+
+def _markdown() -> MarkdownIt:
+    reader = MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": 20})
+    reader.enable(["table", "strikethrough"])
+    return reader.disable(["image", "link", "autolink", "reference", "html_inline", "html_block"])
+
+
+_MARKDOWN = _markdown()
+
+
+def esc(text: object) -> str:
+    """Text for an element or an attribute; nothing in it acts, not even in a template."""
+    return escape(str(text), quote=True).translate(INERT)
+
+
+def answer_html(text: str) -> str:
+    """Untrusted Markdown -> formatting only: no link, image, script, style, form, id or heading above h4."""
+    html = _MARKDOWN.render(text[:LONGEST])
+    html = re.sub(r"<(/?)h[1-3]\b", r"<\1h4", html)
+    clean = nh3.clean(html, tags=TAGS, attributes={"ol": {"start"}}, url_schemes=set(), link_rel=None)
+    cut = f"<p>... {len(text) - LONGEST:,} more characters are stored.</p>" if len(text) > LONGEST else ""
+    return clean.translate(INERT) + cut
+
+
+def header(current: str, pages: Sequence[tuple[str, str]], *, lasting: bool, heading: str) -> str:
+    links = "".join(f'<a href="{esc(p)}"{" aria-current=page" if n == current else ""}>{esc(n)}</a>' for n, p in pages)
+    kind, words = ("ok", "Kept on this machine") if lasting else ("warn", "Not kept: this Space forgets at restart")
+    nav = f'<nav aria-label="Pages">{links}</nav>' if len(pages) > 1 else ""
+    return (
+        '<a class="cp-skip" href="#cp-main">Skip to the content</a><div class="cp-header"><span class="cp-brand">'
+        '<svg viewBox="0 0 24 24" width="24" height="24" aria-hidden="true"><rect x="1" y="1" width="22" height="22" '
+        'rx="6"/><path d="M6 8h5M6 12h5M6 16h3M14 8h4M14 12h4M14 16h2"/></svg>Clinical task playground</span>'
+        f'{nav}<span class="cp-spacer"></span><span class="cp-notice">Research only, not for clinical use</span>'
+        f'<span class="cp-badge {kind}">{words}</span>'
+        '<button class="cp-icon" type="button" data-cp="theme" aria-label="Light or dark">◐</button>'
+        '<button class="cp-icon" type="button" data-cp="help" aria-label="Keyboard help">?</button></div>'
+        f'<h1 class="cp-sr">{esc(heading)}</h1>'
+    )
+
+
+def note(kind: str, title: str, text: str, *, button: str = "", act: str = "") -> str:
+    """One box for every state that needs words; kind is ok, warn, bad, off or busy."""
+    live = "alert" if kind == "bad" else "status"
+    control = f'<button type="button" data-act="{esc(act)}">{esc(button)}</button>' if button else ""
+    return f'<div class="cp-note {kind}" role="{live}"><b>{esc(title)}</b><p>{esc(text)}</p>{control}</div>'
+
+
+def plain_note(sentence: str, *, kind: str = "bad") -> str:
+    """A note of one sentence: its first part is the title, the rest says what to do."""
+    first, dot, rest = sentence.partition(". ")
+    return note(kind, first + ("." if dot else ""), rest)
+
+
+def models(items: Sequence[ModelView]) -> str:
+    """The static markup of the model list; the component fills in what is chosen."""
+    ready = [m for m in items if m.unavailable is None]
+    off = [m for m in items if m.unavailable is not None]
+    folded = ""
+    if off:
+        is_open = "" if ready else " open"
+        rows = "".join(map(_model, off))
+        folded = f"<details{is_open}><summary>{len(off)} not available here</summary>{rows}</details>"
+    return (
+        '<fieldset class="cp-models"><legend><span class="cp-label">Models</span> '
+        f'<span class="cp-count" role="status"></span></legend>{"".join(map(_model, ready))}{folded}</fieldset>'
+    )
+
+
+def _model(m: ModelView) -> str:
+    if m.unavailable is not None:
+        badge = f'<span class="cp-badge off">unavailable: {esc(m.unavailable)}</span>'
+        return (
+            f'<div class="cp-model off"><label><input type="checkbox" value="{esc(m.model)}" disabled>'
+            f"<span><b>{esc(m.label)}</b></span>{badge}</label></div>"
+        )
+    out = f'<span class="cp-badge out">sends data to {esc(m.sends_to)}</span>'
+    badge = out if m.sends_to else '<span class="cp-badge ok">on this machine</span>'
+    words = f"<small>{esc(m.note)}</small>" if m.note else ""
+    return (
+        f'<div class="cp-model"><label><input type="checkbox" value="{esc(m.model)}" data-label="{esc(m.label)}"><span>'
+        f"<b>{esc(m.label)}</b>{words}</span>{badge}</label>"
+        f'<span class="cp-extra" data-for="{esc(m.model)}"></span></div>'
+    )
+
+
+def case(task: Task, shown: Case, *, example: bool = True) -> str:
+    """The case at full length, its inputs by name, its labels below."""
+    tags = [t for t in (shown.source if example else "your own", shown.licence, shown.difficulty or "") if t]
+    chips = "".join(f'<span class="cp-chip">{esc(_short(t))}</span>' for t in tags)
+    rows = "".join(f"<div><dt>{esc(_name(k))}</dt><dd>{_value(v)}</dd></div>" for k, v in shown.inputs.items())
+    if task.labels and len(task.labels) > 2:
+        listed = "".join(f"<li>{esc(label)}</li>" for label in task.labels)
+        rows += f'<div><dt>Labels</dt><dd><ul class="cp-inline">{listed}</ul></dd></div>'
+    language = "" if task.language == "en" else f' lang="{task.language}"'
+    return (
+        f'<section class="cp-case" aria-labelledby="cp-case-h"><h2 id="cp-case-h">{esc(shown.title or shown.id)} '
+        f'{chips}</h2><p class="cp-quiet">{esc(" ".join(task.instruction.split()))}</p>'
+        f"<dl{language}>{rows}</dl></section>"
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _name(key: str) -> str:
+    return "Case" if key == RAW else key.replace("_", " ")
+
+
+def _value(text: str) -> str:
+    """Paragraphs; a tab-separated options line becomes a list, `;`-separated interviews break after each answer."""
+    if "\t" in text:
+        before, options = _split_options(text)
+        listed = "".join(f"<li>{esc(o.strip())}</li>" for o in options if o.strip())
+        return f'{_paragraphs(before) if before else ""}<ul class="cp-options">{listed}</ul>'
+    if text.count("; ") > 6:
+        return "<p>" + ";<br>".join(esc(part) for part in text.split("; ")) + "</p>"
+    return _paragraphs(text)
+
+
+def _split_options(text: str) -> tuple[str, list[str]]:
+    before, _, last = text.rpartition("\n") if "\n" in text.strip() else ("", "", text)
+    options = last.split("\t")
+    if before and "\t" not in last:
+        return text, []
+    return before, options
+
+
+def _paragraphs(text: str) -> str:
+    blocks = (b for b in re.split(r"\n\s*\n", text.strip()) if b.strip())
+    return "".join(f"<p>{esc(b).replace(chr(10), '<br>')}</p>" for b in blocks)
+
+
+def prompt(shown: PromptView) -> str:
+    """The exact messages, as plain text, with their hash."""
+    parts = "".join(
+        f'<h3 class="cp-label">{esc(role)}</h3><pre class="cp-prompt">{esc(content)}</pre>'
+        for role, content in shown.messages
+    )
+    used = f"Demonstrations: {', '.join(shown.demonstrations)}. " if shown.demonstrations else "No demonstrations. "
+    return (
+        f'<div class="cp-case" tabindex="0" role="region" aria-label="Prompt as sent">{parts}'
+        f'<p class="cp-quiet">{esc(used)}SHA-256 {esc(shown.sha256)}, stored with every answer.</p></div>'
+    )
+
+
+def scores(view: ComparisonView, scorers: Sequence[Scorer], *, caveat: str) -> str:
+    """A row a side: each metric, what was parsed and why, times, tokens, cost. Best marked where not all are equal."""
+    best = {s.id: _best(view.sides, s.id) for s in scorers}
+    heads = "".join(f'<th scope="col">{esc(s.title)} {_tip(s, caveat)}</th>' for s in scorers)
+    heads += '<th scope="col">Parsed answer</th><th scope="col">Why</th>'
+    heads += "".join(f'<th scope="col" class="cp-n">{h}</th>' for h in ("First token", "Total", "Tokens", "Cost"))
+    rows = "".join(_score_row(side, scorers, best) for side in view.sides)
+    return (
+        '<div class="cp-tablebox" tabindex="0" role="region" aria-label="Scores"><table class="cp-table cp-stack">'
+        f'<thead><tr><th scope="col">Model</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _best(sides: Sequence[SideView], metric: str) -> float | None:
+    values = {s.value for side in sides for s in side.scores if s.metric == metric and s.value is not None}
+    return max(values) if len(values) > 1 else None
+
+
+def _tip(scorer: Scorer, caveat: str) -> str:
+    words = " ".join(w for w in (scorer.caveat, caveat) if w)
+    about = f"About {esc(scorer.title)}: {esc(words)}"
+    return f'<button type="button" class="cp-tip" aria-label="{about}" data-tip="{esc(words)}">i</button>'
+
+
+def _score_row(side: SideView, scorers: Sequence[Scorer], best: Mapping[str, float | None]) -> str:
+    name = f'<th scope="row"><span class="cp-key">{side.key}</span> {esc(side.name)}</th>'
+    if not side.scores and side.state in ("failed", "stopped"):
+        words = "Failed" if side.state == "failed" else "Stopped"
+        rest = f'<td colspan="{len(scorers) + 6}" class="cp-quiet">{words}: not scored, left out of every average.</td>'
+        return f"<tr>{name}{rest}</tr>"
+    found = {s.metric: s for s in side.scores}
+    cells = "".join(
+        f'<td data-h="{esc(s.title)}">{_figure(found.get(s.id), best[s.id])}</td>' for s in scorers
+    )  # fmt: skip
+    parsed = next((s.answer for s in reversed(side.scores) if s.answer), "")
+    why = " ".join(dict.fromkeys(s.explanation for s in side.scores if s.explanation))
+    cells += f'<td data-h="Parsed answer"><span class="cp-parsed">{esc(parsed[:200])}</span></td>'
+    cells += f'<td data-h="Why" class="cp-why">{esc(why)}</td>'
+    for head, words in zip(("First token", "Total", "Tokens", "Cost"), _facts(side), strict=True):
+        cells += f'<td data-h="{head}" class="cp-n">{words}</td>'
+    return f"<tr>{name}{cells}</tr>"
+
+
+def _figure(score: Score | None, best: float | None) -> str:
+    if score is None or score.value is None:
+        words = score.explanation if score and score.explanation == "no reference" else "no single score"
+        return f'<span class="cp-quiet">{words}</span>'
+    variant = f"<small>{esc(score.variant)}</small>" if score.variant else ""
+    if score.value == best:
+        return f'<b class="cp-best">{score.value:.2f} <span>★ best</span></b>{variant}'
+    return f"{score.value:.2f}{variant}"
+
+
+def _facts(side: SideView) -> tuple[str, str, str, str]:
+    tokens = "-" if side.output_tokens is None else f"{side.output_tokens}"
+    cost = "unknown" if side.cost is None else f"{side.cost:.4f} {side.currency}" if side.currency else "none"
+    first = "-" if side.first_token_s is None else f"{side.first_token_s:.2f} s"
+    return first, "-" if side.seconds is None else f"{side.seconds:.1f} s", tokens, cost
+
+
+def reference(text: str | None, answers: Iterable[tuple[str, str]], *, language: str) -> str:
+    """The reference, and each answer against it by words."""
+    if text is None:
+        return note("off", "No reference", "This case has no reference answer, so there is nothing to compare with.")
+    rows = "".join(
+        f'<div><dt><span class="cp-key">{k}</span></dt><dd>{difference(text, t, language)}</dd></div>'
+        for k, t in answers
+    )
+    shown = f'<p class="cp-reftext">{esc(text).replace(chr(10), "<br>")}</p>' if text else "<p>No entity.</p>"
+    return (
+        f'<section class="cp-ref" aria-label="Reference"><h3 class="cp-label">Reference</h3>{shown}'
+        '<p class="cp-legend">Against the reference: <ins>only in the answer</ins> <del>only in the reference</del></p>'
+        f"<dl>{rows}</dl></section>"
+    )
+
+
+def difference(right: str, said: str, language: str) -> str:
+    """Word by word (Chinese and Japanese: by character): added is underlined, missing is struck through."""
+    a, b = _pieces(right, language), _pieces(said[:20_000], language)
+    gap = "" if language in ("zh", "ja") else " "
+    matcher = difflib.SequenceMatcher(
+        a=[w.lower().strip(".,;:") for w in a], b=[w.lower().strip(".,;:") for w in b], autojunk=False
+    )
+    out: list[str] = []
+    for kind, i, j, k, m in matcher.get_opcodes():
+        if kind == "equal":
+            out.append(esc(gap.join(b[k:m])))
+            continue
+        if j > i:
+            out.append(f'<del><span class="cp-sr">missing: </span>{esc(gap.join(a[i:j]))}</del>')
+        if m > k:
+            out.append(f'<ins><span class="cp-sr">added: </span>{esc(gap.join(b[k:m]))}</ins>')
+    return gap.join(out) or '<span class="cp-quiet">empty</span>'
+
+
+def _pieces(text: str, language: str) -> list[str]:
+    return list("".join(text.split())) if language in ("zh", "ja") else text.split()
+
+
+def names(sides: Sequence[SideView]) -> str:
+    """What stood behind the letters, after the vote."""
+    rows = "".join(f'<li><span class="cp-key">{s.key}</span> {esc(s.name)}</li>' for s in sides)
+    return f'<ul class="cp-reveal" aria-label="Names">{rows}</ul>'

@@ -21,8 +21,8 @@ from typing import Any
 
 from adapters.recordings import COLUMNS, LARGEST_CELL, model_name
 from playground.errors import BadFile, BadInput
-from playground.medsbench.board import OVERLAP, average, categories, column_of
 from playground.medsbench.board import COLUMNS as TABLE
+from playground.medsbench.board import OVERLAP, average, categories, column_of
 from playground.medsbench.tally import LANGUAGE, Row, Tally, tally
 from playground.scorers.official_text import tokeniser
 

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from adapters.errors import AdapterError
 from playground import __version__
-from playground.cli import batch, local
+from playground.cli import batch, local, medsbench
 from playground.errors import BadInput, PlaygroundError
 from playground.service import Playground
 from playground.service.run import RunRequest
@@ -28,6 +28,7 @@ from playground.settings import Settings, from_environment
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(batch.app, name="batch")
 app.add_typer(local.app, name="local")
+app.add_typer(medsbench.app, name="medsbench")
 errors, out = Console(stderr=True, highlight=False), Console(highlight=False)
 
 Models = Annotated[Path | None, typer.Option("--models", help="Another models.yaml.")]

@@ -29,7 +29,7 @@ from playground.scorers.official_text import tokeniser
 CHUNK = 500  # rows of one job
 ALONE = 2 * CHUNK  # files up to this many rows are scored without further processes
 TASK_ID = re.compile(r"(?:task)?_?0*(\d+)(?:\.0|_.*)?", re.IGNORECASE)
-Seen = Callable[[str, int, float], object]  # model, rows scored, share of the file
+Seen = Callable[[Path, int, float], object]  # file, rows scored, share of the file
 
 
 @dataclass
@@ -87,7 +87,7 @@ def _figures(rows: Tally, tasks: Sequence[str]) -> dict[str, float]:
 
 
 def score_files(
-    paths: Sequence[Path], *, seen: Seen = lambda model, rows, share: None, workers: int | None = None
+    paths: Sequence[Path], *, seen: Seen = lambda path, rows, share: None, workers: int | None = None
 ) -> dict[str, ModelResults]:
     """Score every row of every file, by model; `workers` 1 scores in this process, None takes every core.
 
@@ -121,7 +121,7 @@ def _score_file(path: Path, submit: "Submit", seen: Seen) -> ModelResults:
         for task, part in future.result().items():
             result.tallies.setdefault(task, Tally()).add(part)
         result.rows += rows
-        seen(result.model, result.rows, share)
+        seen(path, result.rows, share)
 
     with _opened(path) as (reader, share):
         rows = _known(reader, result.left_out)
@@ -138,7 +138,7 @@ def _score_file(path: Path, submit: "Submit", seen: Seen) -> ModelResults:
     if not any(part.n for part in result.tallies.values()):
         reasons = "; ".join(result.left_out) or "it has no rows"
         raise BadFile(path, f"no row is of a MedS-Bench task ({reasons}).")
-    seen(result.model, result.rows, 1.0)
+    seen(path, result.rows, 1.0)
     return result
 
 

@@ -14,6 +14,7 @@ from playground.service.batch import Batch
 from playground.service.cases import Cases
 from playground.service.compare import Compare
 from playground.service.local import Local
+from playground.service.medsbench import MedsBench
 from playground.service.rate import Rate
 from playground.service.run import Runs
 from playground.settings import Settings
@@ -35,6 +36,7 @@ class Playground:
     runs: Runs
     batch: Batch
     local: Local
+    medsbench: MedsBench
 
     @classmethod
     def open(cls, settings: Settings) -> "Playground":
@@ -69,6 +71,7 @@ class Playground:
             runs=Runs(library=library, models=models, background=background, limits=limits),
             batch=Batch(library=library, models=models, store=store),
             local=Local(library=library, models=models),
+            medsbench=MedsBench(library=library, models=models, store=store),
         )
 
     def close(self) -> None:

@@ -125,7 +125,7 @@ def _table(title: str, columns: Sequence[str]) -> Table:
 
 
 def _print(table: Table) -> None:
-    out.print(table, width=None if out.is_terminal else WIDE)
+    (out if out.is_terminal else Console(highlight=False, width=WIDE)).print(table)
 
 
 def _average(mean: Mapping[str, object]) -> str:

@@ -131,9 +131,9 @@ def own_cells(result: ModelResults, category: str | None) -> list[Cell]:
                 error=f"{values['unscored']:.0f} answers empty, counted as 0" if values["unscored"] else "",
             )
         )  # fmt: skip
-        last = [c for c in board.COLUMNS if c.category == column.category][-1]
+        beside = [c for c in board.COLUMNS if c.category == column.category]
         mean = averages.get(column.category)
-        if column is last and mean and not mean["missing"] and column.metrics != board.PRF:
+        if len(beside) > 1 and column is beside[-1] and mean and not mean["missing"]:
             value = "/".join(f"{v:.2f}" for k, v in mean.items() if k != "missing")
             cells.append(
                 Cell(category=column.category, source=source, model=model, column="Avg.", value=value, n="", metric="")

@@ -167,12 +167,10 @@ class MedsBench:
             pass
         loader = Downloader()
         target = str(folder or loader.default_download_dir())
-        before = socket.getdefaulttimeout()
+        before, silent = socket.getdefaulttimeout(), StringIO()
         socket.setdefaulttimeout(PATIENCE)
         try:
-            loader.download(
-                "punkt_tab", download_dir=target, quiet=True, raise_on_error=True, print_error_to=StringIO()
-            )
+            loader.download("punkt_tab", download_dir=target, quiet=True, raise_on_error=True, print_error_to=silent)
             return Path(str(find("tokenizers/punkt_tab/english", paths=[target])))
         except (OSError, ValueError, LookupError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

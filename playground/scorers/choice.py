@@ -47,7 +47,7 @@ def extract(text: str, options: Mapping[str, str]) -> tuple[str, str]:
     for pattern, how in ((CLAIM, "states the answer"), (LEADING, "begins with"), (ALONE, "names")):
         found = [m for m in pattern.finditer(body) if m.group(1).upper() in letters and not _taken_back(body, m)]
         if pattern is ALONE:
-            found = [m for m in found if not (m.group(1) == "A" and re.match(r"\s+[a-z]", body[m.end() :]))]
+            found = [m for m in found if not _article(m.group(1), body[m.end() :])]
         claimed = {m.group(1).upper() for m in found}
         claimed |= {also.group(1).upper() for m in found if (also := AND_ANOTHER.match(body[m.end(1) :]))}
         if pattern is LEADING and claimed:
@@ -61,6 +61,11 @@ def extract(text: str, options: Mapping[str, str]) -> tuple[str, str]:
     if len(named) == 1:
         return named[0], f"It gives the text of option {named[0]}."
     return "", "No answer letter was found." if not named else "It gives the text of several options."
+
+
+def _article(letter: str, rest: str) -> bool:
+    """`A` as in "a fever" at the start of a sentence, not as in "A or B"."""
+    return letter == "A" and bool(re.match(r"\s+[a-z]", rest)) and not AND_ANOTHER.match(rest)
 
 
 def _taken_back(body: str, match: re.Match[str]) -> bool:

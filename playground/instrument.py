@@ -32,6 +32,11 @@ class Item(Strict):
     options: tuple[Option, ...] = ()
     when: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
+    @property
+    def short(self) -> str:
+        """A name for lists of what is missing."""
+        return self.id.replace("_", " ").capitalize()
+
     def values(self, sides: Sequence[str]) -> tuple[str, ...]:
         if self.kind == "preference":
             return (*sides, TIE, NONE, CANNOT_JUDGE)

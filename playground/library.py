@@ -1,6 +1,6 @@
 """All tasks, cases and instruments of this installation, from folders and from what was added; knows no database."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from playground.errors import UnknownName
@@ -28,7 +28,7 @@ class Library:
         *,
         imported: Source = lambda task: (),
     ) -> None:
-        self._tasks = {t.id: t for t in sorted(tasks, key=lambda t: (CATEGORIES.index(t.category), t.order, t.id))}
+        self._tasks = {t.id: t for t in _in_order({t.id: t for t in tasks}.values())}
         self._cases: dict[str, dict[str, Case]] = {t: {} for t in self._tasks}
         self._instruments = {i.id: i for i in instruments}
         self._imported = imported
@@ -42,9 +42,7 @@ class Library:
 
     def add_task(self, task: Task) -> None:
         """Add or replace a task (an imported Definition)."""
-        everything = {**self._tasks, task.id: task}.values()
-        order = sorted(everything, key=lambda t: (CATEGORIES.index(t.category), t.order, t.id))
-        self._tasks = {t.id: t for t in order}
+        self._tasks = {t.id: t for t in _in_order({**self._tasks, task.id: task}.values())}
         self._cases.setdefault(task.id, {})
 
     def tasks(self) -> tuple[Task, ...]:
@@ -78,17 +76,27 @@ class Library:
         return self._instruments[name]
 
 
-def read_library(
-    tasks: Path = PACKAGE / "tasks",
-    examples: Path = ROOT / "examples",
-    instruments: Path = PACKAGE / "instruments",
-    *,
-    imported: Source = lambda task: (),
-) -> Library:
-    """Read the folders; raises `BadFile` that names file and key."""
+def _in_order(tasks: Iterable[Task]) -> list[Task]:
+    return sorted(tasks, key=lambda t: (CATEGORIES.index(t.category), t.order, t.id))
+
+
+SHIPPED = {"tasks": PACKAGE / "tasks", "examples": ROOT / "examples", "instruments": PACKAGE / "instruments"}
+
+
+def read_library(own: Path | None = None, *, imported: Source = lambda task: ()) -> Library:
+    """Read what ships, then the folders `tasks`, `examples`, `instruments` of `own`: the same id again replaces.
+
+    Raises `BadFile` that names file and key.
+    """
     return Library(
-        (read_task(p) for p in sorted(tasks.glob("*.yaml"))),
-        (read_case(p) for p in sorted(examples.glob("*/*.yaml"))),
-        (read_instrument(p) for p in sorted(instruments.glob("*.yaml"))),
+        (read_task(p) for p in _files("tasks", "*.yaml", own)),
+        (read_case(p) for p in _files("examples", "*/*.yaml", own)),
+        (read_instrument(p) for p in _files("instruments", "*.yaml", own)),
         imported=imported,
     )
+
+
+def _files(kind: str, pattern: str, own: Path | None) -> Iterator[Path]:
+    yield from sorted(SHIPPED[kind].glob(pattern))
+    if own:
+        yield from sorted((own / kind).glob(pattern))

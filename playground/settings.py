@@ -20,6 +20,7 @@ class Settings:
     data: Path = ROOT / "data"
     database_url: str = ""  # empty: SQLite in `data`
     models: Path = PACKAGE / "models.yaml"
+    library: Path | None = None  # folder with a site's own tasks/, examples/, instruments/
     host: str = "127.0.0.1"
     port: int = 7860
     root_path: str = ""  # full public URL behind a proxy
@@ -53,6 +54,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
         data=data,
         database_url=_database(env.get("PLAYGROUND_DATABASE_URL", "")),
         models=Path(env.get("PLAYGROUND_MODELS", PACKAGE / "models.yaml")).expanduser(),
+        library=Path(env["PLAYGROUND_LIBRARY"]).expanduser() if env.get("PLAYGROUND_LIBRARY") else None,
         host=env.get("PLAYGROUND_HOST", env.get("GRADIO_SERVER_NAME", "127.0.0.1")),
         port=_whole(env, "PLAYGROUND_PORT", int(env.get("GRADIO_SERVER_PORT", "7860"))),
         root_path=env.get("PLAYGROUND_ROOT_PATH", ""),

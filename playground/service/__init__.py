@@ -44,7 +44,7 @@ class Playground:
         settings.data.mkdir(parents=True, exist_ok=True)
         store = Store.open(settings.url)
         try:
-            library = read_library(imported=store.imported_cases)
+            library = read_library(settings.library, imported=store.imported_cases)
             models = Models(
                 read_models(settings.models),
                 examples=lambda task: examples_of(library.task(task), library.cases(task)),

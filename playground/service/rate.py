@@ -115,7 +115,7 @@ def confirmation(rating: Rating) -> dict[str, Any]:
 
 def titles(instrument: Instrument, keys: tuple[str, ...]) -> list[str]:
     """Lines of the form in words: `Correctness of A`."""
-    names = {item.id: item.title for item in instrument.items}
+    names = {item.id: item.short for item in instrument.items}
     words = []
     for key in keys:
         item, _, side = key.partition(".")

@@ -102,7 +102,7 @@ def _own_case() -> tuple[gr.Checkbox, tuple[gr.Textbox, ...], gr.Textbox]:
         elem_id="cp-own-reference",
     )
     for box in boxes:  # typing means that this text is to be run; decided in the browser
-        box.input(None, [*boxes], on, js="(...texts) => texts.some((t) => t && t.trim())", api_visibility="private")
+        box.change(None, [*boxes], on, js="(...texts) => [texts.some((t) => t && t.trim())]", api_visibility="private")
     return on, boxes, reference
 
 

@@ -81,7 +81,7 @@ def _cell(item: Item, side: str) -> str:
     kind = " cp-then" if item.when else ""
     return (
         f'<fieldset class="cp-cell{kind}" data-name="{name}" data-side="{side}" '
-        f'data-title="{esc(item.title.rstrip("?"))} of {side}"{waits}>{legend}'
+        f'data-title="{esc(item.short)} of {side}"{waits}>{legend}'
         f'<span class="cp-opts">{radios}</span></fieldset>'
     )
 

@@ -159,7 +159,7 @@ def _paragraphs(text: str) -> str:
 def prompt(shown: PromptView) -> str:
     """The exact messages, as plain text, with their hash."""
     parts = "".join(
-        f'<h3 class="cp-label">{esc(role)}</h3><pre class="cp-prompt">{esc(content)}</pre>'
+        f'<h2 class="cp-label">{esc(role)}</h2><pre class="cp-prompt">{esc(content)}</pre>'
         for role, content in shown.messages
     )
     used = f"Demonstrations: {', '.join(shown.demonstrations)}. " if shown.demonstrations else "No demonstrations. "
@@ -177,7 +177,7 @@ def scores(view: ComparisonView, scorers: Sequence[Scorer], *, caveat: str) -> s
     heads += "".join(f'<th scope="col" class="cp-n">{h}</th>' for h in ("First token", "Total", "Tokens", "Cost"))
     rows = "".join(_score_row(side, scorers, best) for side in view.sides)
     return (
-        '<div class="cp-tablebox" tabindex="0" role="region" aria-label="Scores"><table class="cp-table cp-stack">'
+        '<div class="cp-tablebox" tabindex="0" role="region" aria-label="Table of scores"><table class="cp-table cp-stack">'
         f'<thead><tr><th scope="col">Model</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 

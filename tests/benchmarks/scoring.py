@@ -48,7 +48,7 @@ def best(work: Callable[[], object], *, times: int = 3) -> float:
 
 def their_rouge(pairs: Sequence[Pair]) -> list[float]:
     rouge = Rouge(metrics=["rouge-l"])
-    return [rouge.get_scores(said, gold)[0]["rouge-l"]["f"] for said, gold in pairs]
+    return [rouge.get_scores(said, gold)[0]["rouge-l"]["f"] for said, gold in pairs]  # type: ignore[index]
 
 
 def their_bleu(pairs: Sequence[Pair]) -> list[float]:
@@ -138,7 +138,7 @@ def big_csv(folder: Path) -> None:
               f"peak so far {peak:.0f} MB, largest worker {child:.0f} MB")  # fmt: skip
     growth = ", ".join(f"{b / a:.2f}" for a, b in pairwise(seconds))
     start = time.perf_counter()
-    score_files([path], workers=1)
+    score_files([folder / f"x_m{SIZES[-1]}.csv"], workers=1)
     alone = time.perf_counter() - start
     print(f"  twice the rows cost {growth} times; one process {alone:.1f} s, {alone / seconds[-1]:.2f} times as long")
 

@@ -90,6 +90,12 @@ def test_the_summary_average_leaves_ct_and_mri_out_and_pools_their_rows(tmp_path
     assert result.averages()["Text summarisation"]["missing"] == []
 
 
+@pytest.mark.parametrize(("task", "expected"), [("task52", 100), ("task46", 200 / 3), ("task110", 200 / 3)])
+def test_only_rationales_are_stripped_before_they_are_compared(tmp_path: Path, task: str, expected: float) -> None:
+    path = results(tmp_path / "m.csv", [(task, "abc.", "abc. ")])
+    assert tasks_of(path)[task]["rouge_l"] == pytest.approx(expected, abs=1e-4)
+
+
 def test_fact_verification_and_inference_have_no_average(tmp_path: Path) -> None:
     rows = [("task12", "no", "no"), ("task16", "1", "1"), ("task100", "a b", "a b"), ("task41", "Neutral", "Neutral")]
     (result,) = score_files([results(tmp_path / "m.csv", rows)], workers=1).values()

@@ -31,7 +31,7 @@ SEEDS = range(3)
 SIZES: dict[str, tuple[int, int]] = {  # words of all inputs but the options
     "mcqa": (40, 110), "pubmedqa": (120, 220), "radiology": (50, 120), "question": (60, 150), "trials": (150, 350),
     "age_sex": (80, 180), "pico": (12, 45), "dose": (12, 45), "ner": (12, 45), "claim": (80, 205),
-    "hallmarks": (50, 220), "fact": (60, 205), "nli": (14, 55), "nli_generation": (10, 40),
+    "hallmarks": (50, 220), "fact": (60, 205), "nli_generation": (10, 40),
 }  # fmt: skip
 TARGETS: dict[str, tuple[int, int]] = {  # words of the reference
     "radiology": (8, 35), "question": (8, 20), "trials": (25, 60), "term": (15, 45), "claim": (25, 90),

@@ -20,9 +20,9 @@ LIMITS: tuple[tuple[str, dict[str, tuple[float, float]]], ...] = (  # name; unit
     (r"breathing rate|respiratory rate|respirations|呼吸数|呼吸(?:频率)?|fréquence respiratoire|ЧДД",
      {r"/min|breaths|次/分|rpm|в мин": (4, 70)}),
     (r"SpO2|oxygen saturation|saturation|saturación|сатурация", {"%": (50, 100)}),
-    (r"sodium|serum Na|\bNa\b|血钠|natrémie|sodio|натри\w*", {r"mEq/L|mmol/[Ll]|ммоль/л": (100, 190)}),
-    (r"potassium|\bK\b|血钾|kaliémie|potasio|кали[йяю]", {r"mEq/L|mmol/[Ll]|ммоль/л": (1.5, 9.5)}),
-    (r"chloride|\bCl\b", {r"mEq/L|mmol/[Ll]": (60, 150)}),
+    (r"sodium|serum Na|(?-i:\bNa\b)|血钠|natrémie|sodio|натри\w*", {r"mEq/L|mmol/[Ll]|ммоль/л": (100, 190)}),
+    (r"potassium|(?-i:\bK\b)|血钾|kaliémie|potasio|кали[йяю]", {r"mEq/L|mmol/[Ll]|ммоль/л": (1.5, 9.5)}),
+    (r"chloride|(?-i:\bCl\b)", {r"mEq/L|mmol/[Ll]": (60, 150)}),
     (r"bicarbonate|HCO3", {r"mEq/L|mmol/[Ll]": (3, 55)}),
     (r"creatinine|肌酐|créatinine|créatininémie|creatinina|креатинин\w*",
      {r"mg/dL": (0.2, 25), r"[µμ]mol/[Ll]|мкмоль/л": (18, 2210)}),
@@ -32,22 +32,22 @@ LIMITS: tuple[tuple[str, dict[str, tuple[float, float]]], ...] = (  # name; unit
     (r"HbA1c", {"%": (3, 20), "mmol/mol": (9, 195)}),
     (r"(?<!ionised )(?<!ionized )calcium|calcémie", {"mg/dL": (4, 20), "mmol/[Ll]": (1, 5)}),
     (r"magnesium", {"mg/dL": (0.4, 12), "mmol/[Ll]": (0.16, 5)}),
-    (r"h(?:a?e)moglobin|haemoglobin|\bHb\b|血红蛋白|ヘモグロビン|hémoglobine|hemoglobina|гемоглобин\w*",
+    (r"h(?:a?e)moglobin|haemoglobin|(?-i:\bHb\b)|血红蛋白|ヘモグロビン|hémoglobine|hemoglobina|гемоглобин\w*",
      {"g/d[Ll]": (2, 25), r"g/[Ll]|г/л": (20, 250)}),
     (r"MCV|mean (?:cell|corpuscular) volume|VGM", {"f[Ll]|фл": (45, 150)}),
     (r"platelets?(?: count)?|血小板|plaquettes|plaquetas|тромбоцит\w*",
      {r"[x×] ?10\^?[9⁹]/[Ll]": (1, 3000), r"/[µμ]L|/mm3|/mm³": (1000, 3_000_000)}),
-    (r"\bINR\b|МНО", {"": (0.7, 20)}),
+    (r"(?-i:\bINR\b)|МНО", {"": (0.7, 20)}),
     (r"bilirubin|bilirubine|bilirrubina", {"mg/dL": (0.05, 60), r"[µμ]mol/[Ll]|мкмоль/л": (1, 1026)}),
     (r"(?<!micro)albumin|albumine|albúmina", {"g/d[Ll]": (0.8, 6.5), r"g/[Ll]|г/л": (8, 65)}),
-    (r"\bALT\b|\bAST\b", {"U/[Ll]|UI/[Ll]|IU/[Ll]": (1, 25000)}),
+    (r"(?-i:\bALT\b)|(?-i:\bAST\b)", {"U/[Ll]|UI/[Ll]|IU/[Ll]": (1, 25000)}),
     (r"CRP|C-reactive protein", {"mg/[Ll]": (0, 700), "mg/d[Ll]": (0, 70)}),
     (r"lactate", {"mmol/[Ll]|mEq/L": (0.1, 35)}),
-    (r"\bTSH\b|ТТГ", {r"mI?U/[Ll]|mUI/[Ll]|[µμ]U/m[Ll]|мМЕ/л": (0, 500)}),
-    (r"\bpH\b", {"": (6.6, 7.8)}),
+    (r"(?-i:\bTSH\b)|ТТГ", {r"mI?U/[Ll]|mUI/[Ll]|[µμ]U/m[Ll]|мМЕ/л": (0, 500)}),
+    (r"(?-i:\bpH\b)", {"": (6.6, 7.8)}),
     (r"PaCO2|pCO2", {"mm ?Hg": (8, 150), "kPa": (1, 20)}),
     (r"PaO2|pO2", {"mm ?Hg": (15, 600), "kPa": (2, 80)}),
-    (r"\bGCS\b|Glasgow coma sc\w+", {"": (3, 15)}),
+    (r"(?-i:\bGCS\b)|Glasgow coma sc\w+", {"": (3, 15)}),
 )  # fmt: skip
 PRESSURE = re.compile(r"(?<![\d/])(\d{2,3})/(\d{2,3})\s*(?:mm ?Hg|мм рт)|\bBP:? (\d{2,3})/(\d{2,3})(?![\d/])")
 MALE, FEMALE = listed("he his him himself man boy male"), listed("she her hers herself woman girl female")
@@ -85,9 +85,8 @@ def _values(text: str) -> Iterator[tuple[str, float, str, float, float]]:
     for name, units in LIMITS:
         for unit, (low, high) in units.items():
             after = rf"\s*(?:{unit})" if unit else r"(?![\d/%])"
-            sensitive = 0 if r"\b" in name else re.IGNORECASE
-            for m in re.finditer(rf"({name}){GAP}(?<![\d.,/]){N}{after}", text, sensitive):
-                yield m.group(1), float(m.group(m.lastindex or 2).replace(",", ".")), unit.split("|")[0], low, high
+            for m in re.finditer(rf"({name}){GAP}(?<![\d.,/]){N}{after}", text, re.IGNORECASE):
+                yield m.group(1), float(m.group(2).replace(",", ".")), unit.split("|")[0], low, high
 
 
 def agreement(cases: Sequence[Case], task: Task) -> list[str]:
@@ -107,8 +106,7 @@ def agreement(cases: Sequence[Case], task: Task) -> list[str]:
 
 
 def _numbers(name: str, text: str, unit: str = "") -> list[float]:
-    sensitive = 0 if r"\b" in name else re.IGNORECASE
-    hits = re.finditer(rf"(?:{name}){GAP}(?<![\d.,/]){N}(?:\s*(?:{unit}))", text, sensitive)
+    hits = re.finditer(rf"(?:{name}){GAP}(?<![\d.,/]){N}(?:\s*(?:{unit}))", text, re.IGNORECASE)
     return [float(m.group(1).replace(",", ".")) for m in hits]
 
 
@@ -116,8 +114,8 @@ def _blood(text: str) -> Iterator[str]:
     haematocrit, hb = _numbers(r"h(?:a?e)matocrit|\bHct\b", text, "%"), _numbers(r"ha?emoglobin|Hb", text, "g/dL")
     if haematocrit and hb and not any(abs(h - 3 * b) <= 4 for h in haematocrit for b in hb):
         yield f"haematocrit {haematocrit[0]:g} % is not three times haemoglobin {hb[0]:g} g/dL"
-    ph, co2 = _numbers(r"\bpH\b", text), _numbers("PaCO2", text, "mm ?Hg")
-    hco3, na, cl = (_numbers(n, text, "mEq/L|mmol/L") for n in ("HCO3|bicarbonate", r"sodium|\bNa\b", "chloride"))
+    ph, co2 = _numbers(r"(?-i:\bpH\b)", text), _numbers("PaCO2", text, "mm ?Hg")
+    hco3, na, cl = (_numbers(n, text, "mEq/L|mmol/L") for n in ("HCO3|bicarbonate", r"sodium|(?-i:\bNa\b)", "chloride"))
     together = list(itertools.product(ph, co2, hco3))
     if together and not any(abs(p - 6.1 - math.log10(b / (0.03 * c))) <= 0.05 for p, c, b in together):
         yield f"pH {ph[0]:g}, PaCO2 {co2[0]:g} and bicarbonate {hco3[0]:g} break the Henderson-Hasselbalch equation"

@@ -11,6 +11,7 @@ import adapters
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(p for d in ("adapters", "playground") for p in (ROOT / d).rglob("*.py"))
+WRITTEN = [p for p in SOURCES if p.parent.name != "versions"]  # Alembic writes the migrations
 
 
 def test_the_import_rule_holds() -> None:
@@ -24,7 +25,7 @@ def test_adapters_is_this_project_s_package() -> None:
     assert Path(adapters.__file__).is_relative_to(ROOT)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_file_holds_one_idea(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)

@@ -40,8 +40,8 @@ def engine_for(url: str) -> Engine:
 
 def _private_file(path: Path) -> None:
     """Ratings are for the owner of the server alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StoreFailed(

@@ -20,8 +20,8 @@ sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]  # Gradio l
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from gradio.route_utils import CustomCORSMiddleware
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from playground.service import Playground
 from playground.service.line import Line
@@ -68,8 +68,7 @@ def door(settings: Settings) -> Middleware:
 def web(playground: Playground) -> FastAPI:
     """The whole application, for any ASGI server."""
     settings = playground.settings
-    # without the second middleware Gradio answers every origin with credentials
-    app = FastAPI(openapi_url=None, middleware=[door(settings), Middleware(CORSMiddleware)])
+    app = FastAPI(openapi_url=None, middleware=[door(settings)])
     demo = build(playground)
     demo.max_threads = settings.max_running + settings.max_waiting + 50
     root = {"root_path": settings.root_path} if settings.root_path else {}
@@ -100,6 +99,12 @@ def serve(settings: Settings) -> None:
         )
 
 
+def _same_origin_only(app: FastAPI) -> None:
+    """Take out the layer that Gradio's launch puts around the door and that invites other origins with credentials."""
+    app.user_middleware = [m for m in app.user_middleware if m.cls is not CustomCORSMiddleware]
+    app.middleware_stack = None  # Starlette builds it anew at the next request
+
+
 def launch(playground: Playground, demo: gr.Blocks) -> None:
     """Start through `demo.launch()`, which a Space (ZeroGPU included) needs; returns after a stop signal."""
     settings = playground.settings
@@ -115,6 +120,7 @@ def launch(playground: Playground, demo: gr.Blocks) -> None:
         **widgets.page_options(),
         **COMMON,
     )
+    _same_origin_only(demo.app)
     demo.server.config.timeout_graceful_shutdown = GRACE
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -213,9 +213,7 @@ class _Out:
         if message["type"] == "http.response.start":
             own = self._door.headers(self._visit)
             names = {name for name, _ in own}
-            kept = [
-                pair for pair in message.get("headers", []) if pair[0].lower() not in names or pair[0] == b"set-cookie"
-            ]
+            kept = [pair for pair in message.get("headers", []) if _passes(pair[0].lower(), names)]
             message = {**message, "headers": [*kept, *own]}
             if any(n == b"content-type" and v.startswith(b"text/html") for n, v in kept):
                 self._start = message
@@ -240,6 +238,11 @@ class _Out:
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
         await self({"type": "http.response.start", "status": status, "headers": headers})
         await self({"type": "http.response.body", "body": body})
+
+
+def _passes(name: bytes, ours: set[bytes]) -> bool:
+    """Whether a header of Gradio's goes out: not where we set it, and none that opens the answer to another origin."""
+    return not name.startswith(b"access-control-") and (name not in ours or name == b"set-cookie")
 
 
 def _visit(scope: Scope) -> Visit:

@@ -82,8 +82,8 @@ def listed(library: Library, query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _has(case: Case, number: int, words: Sequence[str]) -> bool:
-    text = f"{number} {case.id} {case.title} {' '.join(case.inputs.values())}".lower()
-    return all(w in text for w in words)
+    text = f"{case.id} {case.title} {' '.join(case.inputs.values())}".lower()
+    return words == [str(number)] or all(w in text for w in words)
 
 
 def _line(case: Case) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.pages import ComparePage
 from tests.http_provider import HttpProvider, Plan
@@ -31,6 +31,7 @@ ANSWER = (
     "The answer is **entailment**.\n\n1. The note says so.\n2. Nothing speaks against it.\n\n"
     "| sign | value |\n|---|---|\n| pulse | 118 |\n"
 )
+expect.set_options(timeout=15_000)  # milliseconds; two shared cores can be slow
 LIBRARY = Path(__file__).with_name("library")
 HOSTILE = Path(__file__).with_name("hostile.md").read_text(encoding="utf-8")
 MODELS = [  # names that stand nowhere else, so that a leak is seen

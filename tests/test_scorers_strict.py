@@ -154,3 +154,5 @@ def test_token_f1_looks_past_order_case_and_punctuation() -> None:
     assert value("token_f1", "", "no change") == 0
     assert value("token_f1", "fine", "fine", "no change") == 1, "the best of the references counts"
     assert value("token_f1", "选择B。", "选择B", language="zh") == 1
+    assert value("token_f1", "ブドウ球菌", "ブトウ球菌", language="ja") < 1, "a voiced kana is another letter"
+    assert value("label", "Cafe", "café", labels=("café", "tea")) == 1, "an accent is not"

@@ -76,11 +76,14 @@ def tasks(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2))
         return
-    table = Table("Task", "Category", "Title", "Language", "MedS-Bench", "Cases", box=None)
+    table = Table(box=None)
+    table.add_column("Task", no_wrap=True)  # the id is what one types next
+    for heading in ("Category", "Title", "Language", "MedS-Bench", "Cases"):
+        table.add_column(heading, overflow="fold")
     for line in lines:
-        official = ", ".join(line.medsbench)
+        official = line.medsbench[0] if len(line.medsbench) == 1 else f"{len(line.medsbench)} tasks"
         table.add_row(line.id, line.category, line.title, line.language, official, str(line.cases))
-    out.print(table)
+    (out if out.is_terminal else Console(highlight=False, width=160)).print(table)
 
 
 @app.command(name="models")

@@ -11,13 +11,14 @@ NEGATIONS = (
     "not", "no", "without", "never", "neither", "nor", "unlikely", "excluded", "excludes", "exclude", "against",
     "rather than", "instead of", "ruled out", "rules out", "rule out", "less likely", "isn t", "is not", "cannot be",
 )  # fmt: skip
+ACCENTS = re.compile("([a-z])[\u0300-\u036f]+")
 CLAUSE = re.compile(r"[.;:!?\n]| but | however | although | whereas |, (?=not |but )")
 
 
 def plain(text: str) -> str:
     """Lower case without accents, punctuation and Markdown; single spaces; known spellings unified."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
-    folded = "".join(c for c in folded if not unicodedata.combining(c))
+    folded = ACCENTS.sub(r"\1", unicodedata.normalize("NFKD", text.casefold()))
+    folded = unicodedata.normalize("NFC", folded)  # kana and Cyrillic keep their marks: が is not か
     words = re.sub(r"[\W_]+", " ", folded, flags=re.UNICODE).split()
     return " ".join(SPELLINGS.get(word, word) for word in words)
 

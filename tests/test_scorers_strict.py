@@ -28,6 +28,7 @@ def value(scorer: str, said: str, *target: str, labels: tuple[str, ...] = (), **
         "**B**", "(B)", "B", "B.", "The answer is: B", "The right answer is B: Pericarditis", "Answer: B",
         "正确答案是 B", "La respuesta correcta es: B",
         "Based on the pain, the answer is B.", "It is Pericarditis.", "Not A. The answer is B.",
+        "正解はＢです。", "答えはAではなくBです。", "不是A，而是B。", "Не A, а B.",
     ],
 )  # fmt: skip
 def test_a_claimed_letter_is_found_in_every_form(said: str) -> None:
@@ -39,6 +40,7 @@ def test_a_claimed_letter_is_found_in_every_form(said: str) -> None:
     [
         "", "The answer is C.", "The answer is not B.", "A: Gout\tB: Pericarditis\tC: Angina\tD: Reflux", "A or B",
         "B or C", "Either B or C.", "Gout, Pericarditis, Angina or Reflux.", "Because it hurts.",
+        "答えはBではなくCです。", "The right answer is B: Angina",
     ],
 )  # fmt: skip
 def test_another_no_or_several_letters_are_wrong(said: str) -> None:

@@ -1,13 +1,14 @@
 """Our stricter multiple-choice score: the letter is really extracted, in six languages; option E counts."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from playground.scorer import Score, Scorer
 from playground.scorers.labels import short_label
 from playground.scorers.normal import holds, plain, without_frame
 from playground.task import RAW, Case, Task
 
+FULL_WIDTH = str.maketrans("ＡＢＣＤＥ", "ABCDE")
 OPTION = re.compile(r"(?:^|\t|\n|(?<=\s))([A-E])[:.)]\s*(.+?)(?=\s*(?:\t|\n|$|\s[B-E][:.)]\s))")
 CLAIM = re.compile(
     r"(?:right answer|correct answer|correct option|best answer|answer|option|choice|choose|select|pick"
@@ -19,7 +20,7 @@ CLAIM = re.compile(
 LEADING = re.compile(r"^\s*[(\[（]?([A-E])(?:[)\]）:.、,，]|\s*$|\s*[-–—]\s|\t)")
 ALONE = re.compile(r"(?<![A-Za-z'])([A-E])(?![A-Za-z'])")
 NOT_BEFORE = re.compile(
-    r"(?:\bnot|\bno es|n'est pas|\bпо|\bне|不是|isn't|neither|nor|except|rule[sd]? out|rather than)\s*"
+    r"(?:\bnot|\bno es|n'est pas|\bno|\bне|不是|isn't|neither|nor|except|rule[sd]? out|rather than)\s*"
     r"(?:the\s+)?(?:answer|option|choice|вариант|la|le)?\s*[(\[]?$",
     re.IGNORECASE,
 )
@@ -28,7 +29,7 @@ AND_ANOTHER = re.compile(
 )
 LISTED = re.compile(r"(?<![A-Za-z])([A-E])[:.)）]")
 NOT_AFTER = re.compile(
-    r"^\s*[)\]]?\s*(?:is|are|was)?\s*(?:not|wrong|incorrect|不对|错误|ではない|ではありません)", re.I
+    r"^\s*[)\]]?\s*(?:is|are|was)?\s*(?:not|wrong|incorrect|不对|错误|ではな|じゃな|ではありません)", re.I
 )
 
 
@@ -42,7 +43,7 @@ def options_of(case: Case) -> Mapping[str, str]:
 
 def extract(text: str, options: Mapping[str, str]) -> tuple[str, str]:
     """(letter or "", why): the one letter that the answer claims."""
-    body = without_frame(text)
+    body = without_frame(text).translate(FULL_WIDTH)
     letters = set(options) or set("ABCDE")
     for pattern, how in ((CLAIM, "states the answer"), (LEADING, "begins with"), (ALONE, "names")):
         found = [m for m in pattern.finditer(body) if m.group(1).upper() in letters and not _taken_back(body, m)]
@@ -54,6 +55,8 @@ def extract(text: str, options: Mapping[str, str]) -> tuple[str, str]:
             claimed |= {m.group(1) for m in LISTED.finditer(body) if m.group(1) in letters}
         if len(claimed) == 1:
             letter = claimed.pop()
+            if other := _other_text(letter, [body[m.end(1) :] for m in found], options):
+                return "", f"It {how} {letter}, but gives the text of option {other}."
             return letter, f"It {how} {letter}."
         if claimed:
             return "", f"It names {', '.join(sorted(claimed))}: no single answer."
@@ -61,6 +64,14 @@ def extract(text: str, options: Mapping[str, str]) -> tuple[str, str]:
     if len(named) == 1:
         return named[0], f"It gives the text of option {named[0]}."
     return "", "No answer letter was found." if not named else "It gives the text of several options."
+
+
+def _other_text(letter: str, after: Sequence[str], options: Mapping[str, str]) -> str:
+    """Another option whose whole text stands in the line behind the claimed letter; "" if there is none."""
+    lines = {plain(rest.split("\n")[0]) for rest in after}
+    if plain(options.get(letter, "")) in lines:
+        return ""
+    return next((other for other, text in options.items() if other != letter and plain(text) in lines), "")
 
 
 def _article(letter: str, rest: str) -> bool:
@@ -92,7 +103,8 @@ SCORERS = (
         title="Accuracy, strict",
         kind="strict",
         score=score,
-        caveat="One letter must be claimed: negated letters do not count, two different ones give 0.",
+        caveat="One letter must be claimed: negated letters do not count; two different ones, or another option's text "
+        "behind the letter, give 0.",
         source="Ours; forms after lm-evaluation-harness' and HealthCoreBench's answer extraction",
     ),
 )

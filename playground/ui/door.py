@@ -31,7 +31,7 @@ FREE = re.compile(
 )
 PAGES = re.compile(r"/(\w+/?)?$")
 OPEN = re.compile(
-    r"/(config|healthz)/?$|/gradio_api/((queue/(join|data)|run/predict|cancel|reset|component_server)/?|heartbeat/\w+)$"
+    r"/(config|healthz)/?$|/gradio_api/((queue/(join|data)|run/predict|cancel|reset|component_server)/?|heartbeat/[\w-]+)$"
 )
 PROGRAMS = re.compile(r"/gradio_api/info/?$")
 SHUT = re.compile(r"/(monitoring|docs|redoc|login|logout|pwa_icon)/?$")
@@ -173,7 +173,7 @@ class Door:
         session = _session(visit)
         if session is None:
             return
-        if not re.fullmatch(r"\w{6,40}", session):
+        if not re.fullmatch(r"[\w-]{6,40}", session):
             raise Refused(400, "The session's name cannot be read. Reload the page.")
         owner = self._owners.setdefault(session, visit.user["id"])
         self._owners.move_to_end(session)

@@ -122,7 +122,9 @@ def run(
     temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
     max_tokens: Annotated[int | None, typer.Option(min=1, max=8192, help="Default: the task's own limit.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    blind: Annotated[bool, typer.Option(help="Write slots m1, m2, ... instead of models.")] = False,
+    blind: Annotated[
+        bool, typer.Option(help="Write m1, m2, ... for the models; FILE.key.json says which is which.")
+    ] = False,
     models: Models = None,
 ) -> None:
     """Ask models and write every answer with its scores."""
@@ -150,6 +152,9 @@ def report_added(playground: Playground) -> None:
 async def _write_answers(playground: Playground, request: RunRequest, output: Path) -> tuple[int, int]:
     _, cases, specs = playground.runs.check(request)
     output.parent.mkdir(parents=True, exist_ok=True)
+    if request.blind:
+        key = {slot: model for model, slot in sorted(playground.runs.slots(request, specs).items())}
+        output.with_suffix(".key.json").write_text(json.dumps(key, indent=2) + "\n", encoding="utf-8")
     failed = total = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=errors) as progress, output.open("w", encoding="utf-8") as file:

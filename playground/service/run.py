@@ -58,7 +58,7 @@ class Runs:
         A failed answer has `error` and no scores. Raises as `check` does.
         """
         task, cases, specs = self.check(request)
-        slots, heat = self._slots(request, specs), request.temperature
+        slots, heat = self.slots(request, specs), request.temperature
         for case in cases:
             made = {
                 str(i): side_for(str(i), spec, self._models, self._question(request, task, case), temperature=heat)
@@ -82,7 +82,8 @@ class Runs:
             max_tokens=request.max_tokens or task.max_tokens,
         )
 
-    def _slots(self, request: RunRequest, specs: Sequence[ModelSpec]) -> dict[str, str]:
+    def slots(self, request: RunRequest, specs: Sequence[ModelSpec]) -> dict[str, str]:
+        """Model -> what stands in its place in the file; of a blind run the key to it."""
         if not request.blind:
             return {spec.model: spec.model for spec in specs}
         order = random.Random(request.seed).sample(list(specs), len(specs))

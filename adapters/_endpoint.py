@@ -51,8 +51,8 @@ class Endpoint:
 
     @property
     def identity(self) -> str:
-        """What answers here: address and model, also where they come from the environment. No secrets."""
-        return f"{_shown(self.base_url)} {self.party.model}"
+        """What answers here: address, model, version of the API, also from the environment. No secrets."""
+        return f"{_shown(self.base_url)} {self.party.model}" + (f" {self.api_version}" if self.api_version else "")
 
     @property
     def on_loopback(self) -> bool:

@@ -88,8 +88,8 @@ def fault(
     if status == 404 or words & NO_MODEL:
         fix = "Check the model's name and `base_url` in models.yaml."
         return UnknownModel(f"{party.who} does not know '{party.model}'{said}", fix=fix)
-    if status in (429, 529) or (status is None and words & TOO_MANY):
-        after = retry_after(headers or {})
+    after = retry_after(headers or {})
+    if status in (429, 529) or (status == 503 and after is not None) or (status is None and words & TOO_MANY):
         fix = "Wait a minute, then try this side again." if after is None else f"Wait {after:.0f} s, then try again."
         return RateLimited(f"{party.who} has had too many requests{said}", retry_after=after, fix=fix)
     if status in (400, 409, 422) or (status is None and words & REFUSED):

@@ -83,6 +83,10 @@ class HttpAdapter:
         """Note what one event says."""
         raise NotImplementedError
 
+    def sent(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
+        """The parameters as a request carries them; in the key of batch runs."""
+        return {k: v for k, v in self.body(messages, config).items() if k not in HIDDEN}
+
     async def stream(self, messages: Sequence[Message], config: GenerateConfig) -> AsyncGenerator[Chunk, None]:
         body = self.body(messages, config)
         yield Chunk(parameters={k: v for k, v in body.items() if k not in HIDDEN})

@@ -4,20 +4,25 @@ Imports neither torch nor transformers: the engine's thread does, when the first
 """
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import asdict
+from functools import cached_property, lru_cache
 from typing import Any
 
 from adapters.base import Adapter, Chunk, Example, GenerateConfig, Message, Usage
 from adapters.errors import Unavailable
 from adapters.local.available import why_not
-from adapters.local.engine import Engine, residents_setting
+from adapters.local.engine import MOST_ROWS, Engine, residents_setting
 from adapters.local.job import Ended, Job, Running, Sampling, Status
 from adapters.local.prompt import Encoder, check_length, encode
 from adapters.local.spec import LocalSpec, read_spec
 from adapters.local.weights import find, stamp_of, weights_hash
 
 PROVIDER = "local"
+AT_ONCE = MOST_ROWS  # requests of a batch run: one full batch, so that a page's question waits for one at most
+DTYPE = "bfloat16"  # of what is not quantised, on every device
 
 
 @lru_cache(maxsize=1)
@@ -44,9 +49,20 @@ class LocalTransformers:
     def __init__(self, name: str, spec: LocalSpec, engine: Engine) -> None:
         self.model = f"{PROVIDER}/{name}"
         self._spec, self._engine = spec, engine
-        folder = find(spec).folder
-        self._encoder = Encoder(folder)
-        self.identity = weights_hash(folder, stamp_of(folder))  # in the key of batch runs
+        self._weights = find(spec)
+        self._encoder = Encoder(self._weights.folder)
+
+    @cached_property
+    def identity(self) -> str:
+        """Weights, how they are loaded, template and ends: what makes another answer; in the key of batch runs."""
+        folder, spec = self._weights.folder, self._spec
+        loaded = [weights_hash(folder, stamp_of(folder)), spec.revision, self._weights.quantised or spec.quantisation]
+        asked = [self._encoder.template_sha256, spec.reference_prompt, self._encoder.stops(spec)]
+        return hashlib.sha256(json.dumps([DTYPE, *loaded, *asked]).encode()).hexdigest()
+
+    def sent(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
+        """The parameters that reach the model; in the key of batch runs."""
+        return {"max_tokens": config.max_tokens, **asdict(sampling_of(config))}
 
     def check(self, messages: Sequence[Message], config: GenerateConfig) -> None:
         """Raise `PromptTooLong` before anything is asked; counts tokens without torch."""

@@ -5,7 +5,8 @@ A provider module holds three things and imports its SDK only inside them:
 - `PROVIDER: str`, the part before the slash;
 - `unavailable(name, options) -> str | None`, why it cannot run here and the fix, asked before anything is loaded;
 - `create(name, options, examples) -> Adapter`, which raises `Unavailable` or `BadRequest` with a fix;
-- optionally `SENDS_TO: str`, who receives the text, and `NEEDS_EXAMPLES = True` for providers that answer from cases.
+- optionally `SENDS_TO: str`, who receives the text, `NEEDS_EXAMPLES = True` for providers that answer from cases, and
+  `AT_ONCE: int`, how many requests of a batch run it takes at once.
 """
 
 import difflib
@@ -60,6 +61,11 @@ def unavailable(reference: str, options: Options) -> str | None:
 def needs_examples(reference: str) -> bool:
     """Whether this provider answers from the task's other cases."""
     return bool(getattr(_module(split(reference)[0]), "NEEDS_EXAMPLES", False))
+
+
+def at_once(reference: str) -> int | None:
+    """How many requests of a batch run this provider takes at once; None: as many as are sent."""
+    return getattr(_module(split(reference)[0]), "AT_ONCE", None)
 
 
 def create(reference: str, options: Options, *, examples: Sequence[Example] = ()) -> Adapter:

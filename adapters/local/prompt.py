@@ -1,9 +1,10 @@
 """Messages -> token ids, with `tokenizers` alone: bounded length, headers never cut, typed control tokens stay text.
 
-Llama-3 headers are built from ids; other models use their tokenizer's own template, rendered in a sandbox. Message
-contents are encoded without control tokens, so that `<|eot_id|>` in a case is eight letters and no command.
+MMedIns-Llama 3 gets Llama-3 headers, built from ids; other models use their tokenizer's own template, rendered in a
+sandbox. Message contents are encoded without control tokens, so that `<|eot_id|>` in a case is letters and no command.
 """
 
+import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,16 +30,25 @@ class Encoder:
 
     @cached_property
     def commands(self) -> Any:
-        from tokenizers import Tokenizer
-
-        return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        return self._open()
 
     @cached_property
     def plain(self) -> Any:
+        tokenizer = self._open()
+        tokenizer.encode_special_tokens = True
+        return tokenizer
+
+    def _open(self) -> Any:
+        """The tokenizer without the truncation and padding that its file may hold: nothing is cut silently."""
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
-        tokenizer.encode_special_tokens = True
+        path = self.folder / "tokenizer.json"
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises nothing more special
+            raise Unavailable(f"{path} cannot be read: {error}.", fix="Pull the model again.") from error
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
         return tokenizer
 
     def text(self, words: str) -> list[int]:
@@ -57,6 +67,24 @@ class Encoder:
     def config(self) -> dict[str, Any]:
         path = self.folder / "tokenizer_config.json"
         return read_json(self.folder, path.name) if path.is_file() else {}
+
+    @cached_property
+    def template_sha256(self) -> str:
+        """Hash of what turns messages into ids: tokenizer and chat template."""
+        digest = hashlib.sha256(str(self.config.get("chat_template")).encode())
+        for name in ("tokenizer.json", "chat_template.jinja"):
+            path = self.folder / name
+            digest.update(path.read_bytes() if path.is_file() else b"")
+        return digest.hexdigest()
+
+    @cached_property
+    def template(self) -> str | None:
+        """The chat template that came with the tokenizer."""
+        path = self.folder / "chat_template.jinja"
+        found = path.read_text(encoding="utf-8") if path.is_file() else self.config.get("chat_template")
+        if isinstance(found, list):  # several, by name
+            found = next((t["template"] for t in found if t.get("name") == "default"), None)
+        return found if isinstance(found, str) else None
 
     @property
     def is_llama3(self) -> bool:
@@ -92,8 +120,11 @@ def encode(encoder: Encoder, spec: LocalSpec, messages: Sequence[Message]) -> li
     if spec.single_turn and sum(m.role == "user" for m in messages) > 1:
         raise BadRequest("This model takes one question at a time.", fix="Send one system and one user message.")
     if spec.reference_prompt:
+        if not encoder.is_llama3:
+            raise BadRequest("The reference prompt is written for Llama-3 tokens.", fix="Take reference_prompt away.")
         return _reference(encoder, messages)
-    return _llama3(encoder, messages) if encoder.is_llama3 else _template(encoder, messages)
+    headers = encoder.is_llama3 and (spec.single_turn or encoder.template is None)
+    return _llama3(encoder, messages) if headers else _template(encoder, messages)
 
 
 def check_length(ids: Sequence[int], spec: LocalSpec, max_tokens: int) -> None:
@@ -130,7 +161,13 @@ def _reference(encoder: Encoder, messages: Sequence[Message]) -> list[int]:
 def _template(encoder: Encoder, messages: Sequence[Message]) -> list[int]:
     """Render the template around placeholders, then encode its parts as commands and the contents as text."""
     marks = [f"content-{secrets.token_hex(8)}" for _ in messages]
-    rendered = _render(encoder, [{"role": m.role, "content": mark} for m, mark in zip(messages, marks, strict=True)])
+    try:
+        rendered = _render(encoder, [(m.role, mark) for m, mark in zip(messages, marks, strict=True)])
+    except BadRequest:
+        if len(messages) < 2 or messages[0].role != "system":
+            raise
+        both = f"{messages[0].content.strip()}\n\n{messages[1].content.strip()}"  # no system role: as MedS-Bench does
+        return _template(encoder, [Message("user", both), *messages[2:]])
     ids: list[int] = []
     for message, mark in zip(messages, marks, strict=True):
         before, found, rendered = rendered.partition(mark)
@@ -141,23 +178,25 @@ def _template(encoder: Encoder, messages: Sequence[Message]) -> list[int]:
     return ids + encoder.commands.encode(rendered, add_special_tokens=False).ids
 
 
-def _render(encoder: Encoder, messages: list[dict[str, str]]) -> str:
+def _render(encoder: Encoder, messages: list[tuple[str, str]]) -> str:
     from jinja2 import TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    path = encoder.folder / "chat_template.jinja"
-    source = path.read_text(encoding="utf-8") if path.is_file() else encoder.config.get("chat_template")
-    if not isinstance(source, str):
+    if encoder.template is None:
         raise Unavailable(f"{encoder.folder} has no chat template.", fix="Choose a chat model.")
 
     def refuse(words: str) -> None:
         raise TemplateError(words)
 
     tokens = {k: v["content"] if isinstance(v, dict) else v for k, v in encoder.config.items() if k.endswith("_token")}
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.globals["raise_exception"] = refuse
+    loops = ["jinja2.ext.loopcontrols"]
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=loops)
+    environment.globals["raise_exception"] = refuse  # no strftime_now: a prompt that changes by the day repeats nothing
     try:
-        template = environment.from_string(source)
-        return template.render(messages=messages, add_generation_prompt=True, **tokens)
+        return environment.from_string(encoder.template).render(
+            messages=[{"role": role, "content": content} for role, content in messages],
+            add_generation_prompt=True,
+            **{name: token for name, token in tokens.items() if token},
+        )
     except TemplateError as error:
         raise BadRequest(f"The model's chat template refused the messages: {error}.", fix="Choose another.") from error

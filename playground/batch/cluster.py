@@ -1,109 +1,64 @@
-"""Past one machine: `ask` as a method of Ray Core actors. Only --cluster imports Ray; the driver alone writes the log.
+"""Past one machine: each request is one call of a Ray Core actor. Only --cluster imports Ray; here alone it is known.
 
-Runner, log and resume are the same as on one machine. Rates are leased from one limiter actor for the whole cluster,
-a 429's Retry-After holds every lane. Secrets do not travel: each node reads its own environment, only the names of
-variables stand in models.yaml. Ray retries what the infrastructure loses, three times at most; a model's errors come
-back as values and stay the runner's business.
+Runner, pace, log and resume are those of one machine: lanes, rates and the waits that a 429 asks for stay with the
+driver, so that one limiter for each provider's key holds every node. Ray starts again what a node or a process loses,
+bounded; a model's errors come back as values.
+
+What a node needs: this version of the playground, the variables that models.yaml names (keys, addresses) in its
+environment before `ray start`, the weights of local models, the cluster's token. What travels to it: one entry of
+models.yaml, the messages and settings of a request, a baseline's examples. The driver runs on one of the nodes.
 """
 
-import asyncio
 import os
 import random
-from collections.abc import Callable, Iterator
+import secrets
+import socket
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from adapters.base import Example
-from adapters.registry import create
+from adapters.base import Chunk, GenerateConfig, Message
+from adapters.errors import AdapterError, Unavailable
+from playground.batch.asking import Answer, Ask, ask_adapter
+from playground.batch.cleartext import refuse_secrets
+from playground.batch.node import Asker, Opening, Reply, Request
 from playground.batch.pace import LocalPace
 from playground.batch.plan import Item, Work
-from playground.batch.runner import Answer, Ask, ask_adapter
 from playground.errors import BadInput
 from playground.models import ModelSpec
 
-TASK_RETRIES = 3
-LEASE = 10  # permits that an asker takes at once, so that a call to the limiter is paid once in ten requests
+TASK_RETRIES = 3  # of one request, each time its process dies: without a bound a case that kills it would loop
+CONNECT_LIMIT = 5.0  # seconds; Ray itself tries an address where nobody listens for minutes
+OBJECTS = 128 * 2**20  # bytes of shared memory of a cluster on this machine; Ray would take a third of it all
+TOKEN_FIX = "Run this on one of its nodes, with the cluster's token in ~/.ray/auth_token or RAY_AUTH_TOKEN_PATH."
+
+Asking = Callable[[LocalPace], Callable[[ModelSpec], Ask]]
 
 
-class Limiter:
-    """One for the cluster, in an actor of its own: gives out blocks of start times, and holds them back."""
-
-    def __init__(self, rates: dict[str, float]) -> None:
-        self._rates = rates
-        self._next: dict[str, float] = {}
-
-    async def lease(self, model: str) -> list[float]:
-        """Seconds to wait, from now, before each of the next starts."""
-        now = asyncio.get_running_loop().time()
-        start, rate = max(now, self._next.get(model, 0.0)), self._rates.get(model)
-        if not rate:
-            return [max(0.0, start - now)]
-        count = max(1, min(LEASE, int(rate)))
-        self._next[model] = start + count / rate
-        return [start - now + i / rate for i in range(count)]
-
-    async def hold(self, model: str, seconds: float) -> None:
-        until = asyncio.get_running_loop().time() + seconds
-        self._next[model] = max(self._next.get(model, 0.0), until)
-
-
-class LeasedPace:
-    """A node's side of the limiter: a `Pace` that spends leased start times."""
-
-    def __init__(self, limiter: Any, rates: dict[str, float]) -> None:
-        self._limiter, self._rates = limiter, rates
-        self._starts: dict[str, list[float]] = {}
-        self._held = LocalPace({})
-
-    async def turn(self, model: str) -> None:
-        loop = asyncio.get_running_loop()
-        if self._rates.get(model):
-            while not (starts := self._starts.setdefault(model, [])):
-                waits = await self._limiter.lease.remote(model)
-                starts.extend(loop.time() + wait for wait in waits)
-            await asyncio.sleep(max(0.0, starts.pop(0) - loop.time()))
-        await self._held.turn(model)
-
-    async def hold(self, model: str, seconds: float) -> None:
-        self._starts.pop(model, None)
-        await self._held.hold(model, seconds)
-        await self._limiter.hold.remote(model, seconds)
-
-
-class Asker:
-    """One node's adapters for one model. Async: many answers are under way at once."""
-
-    def __init__(self, spec: ModelSpec, examples: dict[str, tuple[Example, ...]], limiter: Any, rates: dict) -> None:
-        self._spec, self._examples = spec, examples
-        self._pace = LeasedPace(limiter, rates)
-        self._open: dict[str, Any] = {}
-
-    async def ask(self, item: Item) -> Answer:
-        name = item.task.id if self._examples else ""
-        if name not in self._open:
-            examples = self._examples.get(name, ())
-            self._open[name] = create(self._spec.model, self._spec.options, examples=examples)
-        return await ask_adapter(self._open[name], item, pace=self._pace)
+class LostOnTheWay(AdapterError):
+    kind = "cluster"
 
 
 @contextmanager
-def asking_on(address: str, work: Work) -> Iterator[Callable[[ModelSpec], Ask]]:
-    """Join or start a cluster (`auto`: the running one or, without one, this machine); shut down at the end.
+def asking_on(address: str, work: Work) -> Iterator[Asking]:
+    """Join the cluster at HOST:PORT, or for `auto` the one in RAY_ADDRESS or else a new one on this machine.
 
-    Raises `BadInput` when Ray is not installed or the cluster cannot be reached.
+    Yields the way to ask there in a pace. Raises `BadInput` when Ray is missing, the cluster cannot be joined, or an
+    entry of models.yaml holds a secret.
     """
+    for spec in work.specs:
+        refuse_secrets(spec)
     ray = _ray()
-    _join(ray, address)
-    try:
-        limiter = ray.remote(Limiter).options(num_cpus=0, max_restarts=-1, max_concurrency=1000).remote(work.plan.rate)
-        yield lambda spec: _ask_for(ray, work, spec, limiter)
-    finally:
-        ray.shutdown()
+    with _joined(ray, address):
+        yield lambda pace: lambda spec: _ask_for(ray, work, spec, pace)
 
 
 def _ray() -> Any:
+    mode = os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if mode.lower() == "disabled":
+        raise BadInput("RAY_AUTH_MODE=disabled lets whoever reaches Ray's ports run code here. Unset it.")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ImportError as error:
@@ -111,50 +66,132 @@ def _ray() -> Any:
     return ray
 
 
-def _join(ray: Any, address: str) -> None:
-    if ray.is_initialized():
-        return
-    wanted = None if address == "auto" and os.environ.get("RAY_ADDRESS") else address
+@contextmanager
+def _joined(ray: Any, address: str) -> Iterator[None]:
+    """`address` is never left out: the one that Ray remembers may be that of a driver that was killed."""
+    wanted = os.environ.get("RAY_ADDRESS") or "local" if address == "auto" else address
+    quiet = {"logging_level": "ERROR", "log_to_driver": False}
+    with _own_token() if wanted == "local" else _as_it_is():
+        try:
+            if wanted == "local":
+                ray.init(address="local", include_dashboard=False, object_store_memory=OBJECTS, **quiet)
+            else:
+                _reach(wanted)
+                ray.init(address=wanted, **quiet)
+        except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
+            raise BadInput(f"The cluster at {wanted} cannot be joined: {reason}. {TOKEN_FIX}") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _own_token() -> Iterator[None]:
+    """A token for this run alone, handed to Ray's processes; the one that Ray would make is readable to every user."""
+    before = os.environ.get("RAY_AUTH_TOKEN")
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     try:
-        if address in ("auto", "local") and not os.environ.get("RAY_ADDRESS"):
-            ray.init(address="local", include_dashboard=False, logging_level="ERROR", log_to_driver=False)
-        else:
-            ray.init(address=wanted, logging_level="ERROR", log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadInput(
-            f"The cluster at {address} cannot be reached: {reason} Start one with: ray start --head"
-        ) from error
+        yield
+    finally:
+        del os.environ["RAY_AUTH_TOKEN"]
+        if before is not None:
+            os.environ["RAY_AUTH_TOKEN"] = before
 
 
-def _ask_for(ray: Any, work: Work, spec: ModelSpec, limiter: Any) -> Ask:
-    nodes = max(1, sum(1 for node in ray.nodes() if node["Alive"]))
-    gpus = 1 if spec.model.startswith("local/") and ray.cluster_resources().get("GPU") else 0
-    count = int(ray.cluster_resources().get("GPU", 1)) if gpus else nodes
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    yield
+
+
+def _reach(address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or "/" in host:
+        raise BadInput(f"--cluster {address} is neither auto nor HOST:PORT, such as 10.0.0.1:6379.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_LIMIT).close()
+    except (OSError, OverflowError) as error:
+        fix = "Start one with: RAY_AUTH_MODE=token ray start --head"
+        raise BadInput(f"No cluster answers at {address} ({error}). {fix}") from error
+
+
+def _ask_for(ray: Any, work: Work, spec: ModelSpec, pace: LocalPace) -> Ask:
     examples = work.examples(spec)
-    remote = ray.remote(Asker).options(
-        num_cpus=0,
-        num_gpus=gpus,
-        max_restarts=-1,
-        max_task_retries=TASK_RETRIES,
-        max_concurrency=work.plan.concurrency,
-        scheduling_strategy="SPREAD",
-    )
-    actors = [remote.remote(spec, examples, limiter, dict(work.plan.rate)) for _ in range(count)]
-    under_way = [0] * count
+    tasks = {task.id if examples else "": task for task in work.tasks}
+    identities = {name: getattr(work.adapter(spec, task), "identity", "") for name, task in tasks.items()}
+    nodes = Nodes(ray, Opening(spec=spec, identities=identities, examples=examples), _places(ray, work, spec), work)
+
+    async def rest(seconds: float) -> None:
+        await pace.rest(spec.model, seconds)
 
     async def ask(item: Item) -> Answer:
-        least = min(under_way)
-        chosen = random.choice([i for i, n in enumerate(under_way) if n == least])
-        under_way[chosen] += 1
-        try:
-            return await actors[chosen].ask.remote(item)
-        except ray.exceptions.RayError as error:
-            kind = type(error).__name__
-            return Answer(
-                error=f"The cluster lost this request ({kind}). Give the same command again.", error_kind=kind
-            )
-        finally:
-            under_way[chosen] -= 1
+        call = Call(nodes, item.task.id if examples else "")
+        answer = await ask_adapter(call, item, pace=pace, rest=rest)
+        if answer.error is not None:
+            return answer
+        return replace(answer, first_token_s=call.reply.first_token_s, total_s=call.reply.total_s)
 
     return ask
+
+
+def _places(ray: Any, work: Work, spec: ModelSpec) -> list[dict[str, Any]]:
+    """Where a model's actors go: a local one to its share of the GPUs, any other, or without GPUs, to every node.
+
+    With more local models than GPUs, the last ones wait until another has ended and let go of its own.
+    """
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    local = [s.model for s in work.specs if s.model.startswith("local/")]
+    if gpus and spec.model in local:
+        share, left = divmod(gpus, len(local))
+        return [{"num_gpus": 1}] * max(1, share + (local.index(spec.model) < left))
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    # Ray's own SPREAD put three of four actors without a CPU share on one of two nodes
+    return [{"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=True)} for node in alive]
+
+
+class Nodes:
+    """One model's actors. They end, and their GPUs are free, when nothing refers to them any more."""
+
+    def __init__(self, ray: Any, opening: Opening, places: Sequence[dict[str, Any]], work: Work) -> None:
+        self._errors, self.model = ray.exceptions, opening.spec.model
+        limits = {"max_restarts": -1, "max_task_retries": TASK_RETRIES, "max_concurrency": work.plan.concurrency}
+        made, alike = ray.remote(Asker), {"num_cpus": 0, **limits}
+        self._actors = [made.options(**alike, **place).remote(opening) for place in places]
+        self._under_way = [0] * len(self._actors)
+
+    async def ask(self, request: Request) -> Reply:
+        """Ask on the least loaded node. Raises `LostOnTheWay`, or `Unavailable` where no node can start it."""
+        chosen = min(range(len(self._actors)), key=lambda i: (self._under_way[i], random.random()))
+        self._under_way[chosen] += 1
+        try:
+            return await self._actors[chosen].ask.remote(request)
+        except self._errors.RayTaskError:
+            raise  # a bug of ours
+        except self._errors.ActorDiedError as error:  # restarts are not bounded: it could not even start
+            reason = str(error).strip().splitlines()[-1]
+            fix = "Install the same version of the playground, with the same extras, on every node."
+            raise Unavailable(f"A node cannot ask {self.model}: {reason}.", fix=fix) from error
+        except self._errors.RayError as error:
+            words = f"The cluster lost this request {TASK_RETRIES + 1} times ({type(error).__name__})."
+            raise LostOnTheWay(words, fix="Give the same command again.") from error
+        finally:
+            self._under_way[chosen] -= 1
+
+
+class Call:
+    """One item's request as an adapter whose stream is one call of a node; `reply` is the latest."""
+
+    def __init__(self, nodes: Nodes, task: str) -> None:
+        self._nodes, self._task, self.model = nodes, task, nodes.model
+        self.reply = Reply()
+
+    async def stream(self, messages: Sequence[Message], config: GenerateConfig) -> AsyncGenerator[Chunk, None]:
+        request = Request(task=self._task, messages=tuple(messages), config=config)
+        self.reply = await self._nodes.ask(request)
+        yield Chunk(self.reply.text, parameters=self.reply.parameters)
+        if self.reply.error is not None:
+            raise self.reply.error
+        yield self.reply.last

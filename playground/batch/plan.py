@@ -1,31 +1,25 @@
-"""What a batch run is to do: a Plan, its items one at a time, and what it will cost; asks no model.
-
-An item's key is the SHA-256 of everything that changes its answer and of nothing else: the model's reference and
-options, its adapter's own identity (base address, weights, examples), the messages, the generation settings, the
-repeat. Limits, retries and concurrency are not in it.
-"""
+"""What a batch run is to do: a Plan, and its items one at a time; asks no model."""
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from adapters.base import Adapter, Example, GenerateConfig
-from adapters.errors import AdapterError, PromptTooLong
-from adapters.registry import needs_examples
+from adapters.errors import PromptTooLong
+from adapters.registry import at_once, needs_examples
 from playground.answering import examples_of, fit
-from playground.errors import BadInput
+from playground.batch.key import answering_options, item_key
+from playground.errors import BadFile, BadInput, UnknownName
 from playground.library import Library
 from playground.models import Models, ModelSpec
-from playground.prompt import MAX_SHOTS, Prompt
+from playground.prompt import MAX_SHOTS, Prompt, build
 from playground.task import Case, Strict, Task, read_yaml, validated
-
-NOT_IN_THE_KEY = {"timeout_first_token", "timeout_stall", "max_retries", "tokens_per_second", "api_key_env"}
-CHARACTERS_PER_TOKEN = {"zh": 1.2, "ja": 1.2, "ru": 2.5}  # a rough guide for the estimate; 4 elsewhere
 
 
 class Plan(Strict):
@@ -44,14 +38,30 @@ class Plan(Strict):
     max_cost: float | None = Field(default=None, gt=0)
     rate: dict[str, float] = Field(default_factory=dict)
 
+    @field_validator("tasks", "models", "cases", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("rate")
+    @classmethod
+    def _above_zero(cls, value: dict[str, float]) -> dict[str, float]:
+        if wrong := [model for model, rate in value.items() if not 0 < rate < 1e6]:
+            raise ValueError(f"{wrong[0]} has a rate that is not above 0")
+        return value
+
     def identity(self) -> dict[str, Any]:
         """What makes it this plan and no other; how fast it runs is not in it."""
         return self.model_dump(mode="json", exclude={"concurrency", "max_cost", "rate"})
 
 
-def read_plan(path: Path) -> Plan:
-    """Raises `BadFile` that names line or key."""
-    return validated(Plan, read_yaml(path), path)
+def read_plan(path: Path | None, **given: Any) -> Plan:
+    """The file's plan with the values given instead; raises `BadFile` that names line or key."""
+    try:
+        value = read_yaml(path) if path else {}
+    except OSError as error:
+        raise BadFile(path, f"{error.strerror or error}.") from error
+    return validated(Plan, {**value, **given}, path or "The plan")
 
 
 @dataclass(frozen=True)
@@ -70,48 +80,63 @@ class Item:
 
 @dataclass(frozen=True)
 class TooLong:
-    """An item whose case alone does not fit into the model."""
+    """An item whose case alone does not fit into the model; never asked."""
 
-    task: str
-    case: str
-    model: str
+    item: Item
     error: PromptTooLong
-
-
-def item_key(spec: ModelSpec, adapter: Adapter, prompt: Prompt, config: GenerateConfig, repeat: int) -> str:
-    """64 hex digits; see the module's docstring for what is in it."""
-    options = {k: v for k, v in spec.options.items() if k not in NOT_IN_THE_KEY}
-    identity = getattr(adapter, "identity", "")
-    messages = [asdict(m) for m in prompt.messages]
-    parts = [spec.model, options, identity, messages, asdict(config), repeat]
-    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Work:
     """The items of a plan, made when they are asked for: nothing is held but the cases."""
 
     def __init__(self, plan: Plan, *, library: Library, models: Models) -> None:
-        self.plan, self._library = plan, library
+        self.plan, self._models = plan, models
         self.tasks = tuple(library.task(t) for t in dict.fromkeys(plan.tasks))
         self.specs = tuple(models.spec(m) for m in dict.fromkeys(plan.models))
-        self._models = models
+        self._pools = {task.id: library.cases(task.id) for task in self.tasks}
+        self._check()
         self._cases = {task.id: self._chosen(task) for task in self.tasks}
-        unknown = set(plan.rate) - {s.model for s in self.specs}
-        if unknown:
-            raise BadInput(f"rate names {', '.join(sorted(unknown))}, which is not among the plan's models.")
+        self._adapters: dict[tuple[str, str], Adapter] = {}
+
+    def _check(self) -> None:
+        known = [c.id for pool in self._pools.values() for c in pool]
+        for name in set(self.plan.cases) - set(known):
+            raise UnknownName(f"case of {', '.join(self._pools)}", name, known)
+        if strange := sorted(set(self.plan.rate) - {s.model for s in self.specs}):
+            raise BadInput(f"rate names {', '.join(strange)}, which is not among the plan's models.")
+        if self.plan.max_cost is None:
+            return
+        unpriced = [s.model for s in self.specs if s.price is None and not s.local]
+        if unpriced:
+            raise BadInput(
+                f"max_cost cannot be kept: the price of {', '.join(unpriced)} is unknown. Write `price` into "
+                "models.yaml, or leave max_cost out."
+            )
+        if len(currencies := {s.price.currency for s in self.specs if s.price}) > 1:
+            raise BadInput(
+                f"max_cost cannot be kept over {' and '.join(sorted(currencies))}. Run one currency at a time."
+            )
 
     def _chosen(self, task: Task) -> tuple[Case, ...]:
-        cases = self._library.cases(task.id)
-        if self.plan.cases:
-            known = {c.id for c in cases}
-            wanted = [c for c in self.plan.cases if c in known]
-            if not wanted and len(self.tasks) == 1:
-                self._library.case(task.id, self.plan.cases[0])  # raises with near misses
-            cases = tuple(c for c in cases if c.id in set(wanted))
+        wanted = set(self.plan.cases)
+        cases = tuple(c for c in self._pools[task.id] if not wanted or c.id in wanted)
         if not cases:
             raise BadInput(f"Task '{task.id}' has no cases to run. Import some, or name others with --cases.")
         return cases[: self.plan.limit]
+
+    def identity(self) -> dict[str, dict[str, Any]]:
+        """What must stay for a folder to go on: the plan, how its tasks ask, its models' options. No secrets."""
+        asked = {"instruction", "prompt", "inputs", "answer", "empty", "target", "max_tokens"}
+        texts = {t.id: json.dumps(t.model_dump(mode="json", include=asked), sort_keys=True) for t in self.tasks}
+        return {
+            "plan": self.plan.identity(),
+            "tasks": {f"task {name}": hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
+            "models": {f"options of {s.model}": _shown(answering_options(s)) for s in self.specs},
+        }
+
+    def lanes(self, spec: ModelSpec) -> int:
+        """How many requests to a model may be under way at once."""
+        return min(self.plan.concurrency, at_once(spec.model) or self.plan.concurrency)
 
     def case_count(self) -> int:
         return sum(map(len, self._cases.values()))
@@ -121,100 +146,50 @@ class Work:
         return self.case_count() * len(self.specs) * self.plan.repeats
 
     def adapter(self, spec: ModelSpec, task: Task) -> Adapter:
-        return self._models.adapter(spec, task=task.id)
+        """The open adapter, kept; raises an `AdapterError` when it cannot be opened."""
+        key = (spec.model, task.id)
+        if key not in self._adapters:
+            self._adapters[key] = self._models.adapter(spec, task=task.id)
+        return self._adapters[key]
 
     def examples(self, spec: ModelSpec) -> dict[str, tuple[Example, ...]]:
         """Examples by task for a model that answers from them; empty for every other."""
         if not needs_examples(spec.model):
             return {}
-        return {task.id: examples_of(task, self._library.cases(task.id)) for task in self.tasks}
+        return {task.id: examples_of(task, self._pools[task.id]) for task in self.tasks}
 
     def items(self, spec: ModelSpec) -> Iterator[Item | TooLong]:
         """The items of one model. Raises an `AdapterError` when the model cannot be opened."""
         for task in self.tasks:
-            adapter, pool = self.adapter(spec, task), self._library.cases(task.id)
-            tokens = self.plan.max_tokens or task.max_tokens
+            adapter = self.adapter(spec, task)
             for case in self._cases[task.id]:
                 for repeat in range(self.plan.repeats):
-                    yield self._item(spec, adapter, task, case, pool, repeat, tokens)
+                    yield self._item(spec, adapter, task, case, repeat)
 
-    def _item(
-        self,
-        spec: ModelSpec,
-        adapter: Adapter,
-        task: Task,
-        case: Case,
-        pool: tuple[Case, ...],
-        repeat: int,
-        tokens: int,
-    ) -> Item | TooLong:
-        plan = self.plan
-        seed = plan.seed + repeat  # a repeat is another sample, with the same demonstrations
-        config = GenerateConfig(max_tokens=tokens, temperature=plan.temperature, seed=seed)
+    def _item(self, spec: ModelSpec, adapter: Adapter, task: Task, case: Case, repeat: int) -> Item | TooLong:
+        plan, pool = self.plan, self._pools[task.id]
+        config = GenerateConfig(
+            max_tokens=plan.max_tokens or task.max_tokens,
+            temperature=plan.temperature,
+            seed=plan.seed + repeat,  # a repeat is another sample, with the same demonstrations
+        )
+
+        def item(prompt: Prompt, notice: str = "") -> Item:
+            key = item_key(spec, adapter, prompt, config, repeat)
+            return Item(key, task, case, spec.model, repeat, prompt, config, notice)
+
         try:
             fitted = fit(adapter, task, case, pool, shots=plan.shots, seed=plan.seed, config=config)
         except PromptTooLong as error:
-            return TooLong(task.id, case.id, spec.model, error)
-        key = item_key(spec, adapter, fitted.prompt, config, repeat)
-        return Item(key, task, case, spec.model, repeat, fitted.prompt, config, fitted.notice)
+            return TooLong(item(build(task, case, pool, shots=0, seed=plan.seed)), error)
+        return item(fitted.prompt, fitted.notice)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """One model's share of a plan, before the start. Tokens are a rough guess; `cost` None: unknown."""
-
-    model: str
-    requests: int
-    too_long: int
-    shortened: int  # fewer demonstrations than asked for
-    input_tokens: int
-    output_tokens: int
-    cost: float | None
-    currency: str | None
-    priced: str | None  # the day the price was read off
-    sends_to: str | None
-    unavailable: str | None
-
-
-def estimate(work: Work, models: Models) -> tuple[Estimate, ...]:
-    """Walk the whole plan once without asking; raises nothing for a model that cannot run, but says so."""
-    return tuple(_estimate(work, models, spec) for spec in work.specs)
-
-
-def _estimate(work: Work, models: Models, spec: ModelSpec) -> Estimate:
-    counts: Mapping[str, int] = {}
-    reason = models.unavailable(spec)
-    if reason is None:
-        try:
-            counts = _count(work, spec)
-        except AdapterError as error:
-            reason = str(error)
-    sent, made = counts.get("input", 0), counts.get("output", 0)
-    return Estimate(
-        model=spec.model,
-        requests=counts.get("requests", work.size() // len(work.specs)),
-        too_long=counts.get("too_long", 0),
-        shortened=counts.get("shortened", 0),
-        input_tokens=sent,
-        output_tokens=made,
-        cost=spec.cost(sent, made),
-        currency=spec.price.currency if spec.price else None,
-        priced=spec.price.date if spec.price else None,
-        sends_to=spec.sends_to,
-        unavailable=reason,
-    )
-
-
-def _count(work: Work, spec: ModelSpec) -> dict[str, int]:
-    counts = {"requests": 0, "too_long": 0, "shortened": 0, "input": 0, "output": 0}
-    for item in work.items(spec):
-        counts["requests"] += 1
-        if isinstance(item, TooLong):
-            counts["too_long"] += 1
-            continue
-        counts["shortened"] += bool(item.notice)
-        each = CHARACTERS_PER_TOKEN.get(item.task.language, 4.0)
-        counts["input"] += int(sum(len(m.content) for m in item.prompt.messages) / each)
-        answer = item.task.reference(item.case) or ""
-        counts["output"] += min(item.config.max_tokens, int(len(answer) / each) + 8)
-    return counts
+def _shown(options: dict[str, Any]) -> dict[str, Any]:
+    """Options as they may be written down: an address without user name, password and query."""
+    url = options.get("base_url")
+    if not isinstance(url, str):
+        return options
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return {**options, "base_url": f"{parts.scheme}://{host}{parts.path}"}

@@ -1,140 +1,35 @@
 """Lanes that ask: a bounded window over the items of each model, one row an attempt; knows no terminal.
 
 The seam is one awaitable `ask(item)`. Here it is the adapter; on a cluster it is an actor's method, and nothing else
-changes. Answers and errors are both values; only a bug raises.
+changes.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import aclosing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from adapters.base import Adapter, Drain
-from adapters.errors import AdapterError, ConnectionBroken, RateLimited, ServerFailed
-from playground.answering import score_records
-from playground.batch.log import RunLog
-from playground.batch.pace import Pace
+from adapters.errors import AdapterError
+from playground.batch.asking import Answer, Ask, ask_adapter
+from playground.batch.log import LogFailed, RunLog
+from playground.batch.pace import Halted
 from playground.batch.plan import Item, TooLong, Work
+from playground.batch.rows import row_of, score_rows, too_long_row
+from playground.batch.tally import Budget, Tally
 from playground.models import ModelSpec
-from playground.presenting import state_of
 
-TRIES, FIRST_WAIT, LONGEST_WAIT = 5, 1.0, 60.0  # attempts of one item; seconds
-AGAIN = (RateLimited, ConnectionBroken, ServerFailed)
-
-Ask = Callable[[Item], Awaitable["Answer"]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What came of one item: text, or an error. `fatal`: every further request to this model would fail alike."""
-
-    text: str = ""
-    error: str | None = None
-    error_kind: str | None = None
-    fatal: bool = False
-    stop_reason: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    model_returned: str | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
-    first_token_s: float | None = None
-    total_s: float | None = None
-    retries: int = 0
-
-
-async def ask_adapter(adapter: Adapter, item: Item, *, pace: Pace) -> Answer:
-    """Ask one adapter, again for rate limits, 5xx and broken connections; never raises an `AdapterError`."""
-    retries = 0
-    while True:
-        await pace.turn(item.model)
-        drain = Drain(time.monotonic())
-        try:
-            async with aclosing(adapter.stream(item.prompt.messages, item.config)) as chunks:
-                async for chunk in chunks:
-                    drain.add(chunk, time.monotonic())
-            return _answer(drain, retries)
-        except AGAIN as error:
-            if retries + 1 >= TRIES:
-                return _failure(error, drain, retries)
-            wait = min(LONGEST_WAIT, FIRST_WAIT * 2**retries)
-            if isinstance(error, RateLimited):
-                wait = min(LONGEST_WAIT, error.retry_after or wait)
-                await pace.hold(item.model, wait)
-            else:
-                await asyncio.sleep(wait)
-            retries += 1
-        except AdapterError as error:
-            return _failure(error, drain, retries)
-
-
-def _answer(drain: Drain, retries: int) -> Answer:
-    done = drain.completion(time.monotonic())
-    return Answer(
-        text=done.text,
-        stop_reason=done.stop_reason,
-        input_tokens=done.usage.input_tokens,
-        output_tokens=done.usage.output_tokens,
-        model_returned=done.model,
-        parameters=dict(done.parameters),
-        first_token_s=done.first_token_s,
-        total_s=done.total_s,
-        retries=retries,
-    )
-
-
-def _failure(error: AdapterError, drain: Drain, retries: int) -> Answer:
-    return Answer(
-        text="".join(drain.text),
-        error=str(error),
-        error_kind=error.kind,
-        fatal=error.fatal,
-        parameters=dict(drain.parameters),
-        retries=retries,
-    )
-
-
-@dataclass
-class Tally:
-    """How far one model is. `money` None: the price is unknown."""
-
-    model: str
-    total: int
-    done: int = 0
-    failed: int = 0
-    before: int = 0  # answered in an earlier run of this folder
-    reused: int = 0
-    too_long: int = 0
-    retries: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    money: float | None = 0.0
-    returned: set[str] = field(default_factory=set)
-    stopped: str = ""  # why no more is asked of it
-
-    @property
-    def left(self) -> int:
-        return max(0, self.total - self.before - self.reused - self.done - self.failed - self.too_long)
-
-
-class Budget:
-    """Money that may be spent in all; None: no limit. Stops starting, ends nothing that runs."""
-
-    def __init__(self, limit: float | None) -> None:
-        self.limit, self.spent = limit, 0.0
-
-    def add(self, cost: float | None) -> None:
-        self.spent += cost or 0.0
-
-    @property
-    def used_up(self) -> bool:
-        return self.limit is not None and self.spent >= self.limit
+__all__ = ["Answer", "Ask", "BatchRun", "Tally", "ask_adapter", "score_rows"]
+BREATH = 20  # items passed over at once, before the requests under way are looked at again
+TICK = 1.0  # seconds between two looks when nothing comes
+Earlier = Callable[[str, str], dict[str, Any] | None]  # case and key -> row of another run
 
 
 class BatchRun:
-    """One run over a plan. `ask_for(spec)` gives the way to ask; `earlier` finds an answer of another run by key."""
+    """One run over a plan. `ask_for(spec)` gives the way to ask; `earlier` finds an answer of another run.
+
+    `seen` is told of every change, `say` of what a person should read at once; `halt(model)` sends those away who
+    wait for their turn (None: of every model).
+    """
 
     def __init__(
         self,
@@ -142,29 +37,46 @@ class BatchRun:
         log: RunLog,
         *,
         ask_for: Callable[[ModelSpec], Ask],
-        earlier: Callable[[str], dict[str, Any] | None] = lambda key: None,
+        earlier: Earlier = lambda case, key: None,
         seen: Callable[["BatchRun"], object] = lambda run: None,
+        say: Callable[[str], object] = lambda words: None,
+        halt: Callable[[str | None], object] = lambda model: None,
     ) -> None:
-        self.work, self.log, self._ask_for, self._earlier, self._seen = work, log, ask_for, earlier, seen
+        self.work, self.log, self._ask_for, self._earlier = work, log, ask_for, earlier
+        self._seen, self._say, self._halt = seen, say, halt
         share = work.size() // len(work.specs)
-        self.tallies = {spec.model: Tally(spec.model, share) for spec in work.specs}
-        self.budget = Budget(work.plan.max_cost)
+        self.tallies = {s.model: Tally.after(s, share, log.past.of(s.model)) for s in work.specs}
+        self.budget = Budget(work.plan.max_cost, sum(t.money or 0.0 for t in self.tallies.values()))
         self.started = time.monotonic()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Start nothing more; what runs may finish."""
+        """Start nothing more; what runs may finish. Call it in the run's own thread."""
         self._stopping.set()
+        self._halt(None)
 
     @property
     def stopping(self) -> bool:
         return self._stopping.is_set()
 
     async def run(self) -> None:
-        """Ask everything that is not done yet; the models side by side."""
-        async with asyncio.TaskGroup() as group:
-            for spec in self.work.specs:
-                group.create_task(self._model(spec))
+        """Ask everything that is not done yet; the models side by side. Raises `LogFailed` when the disk is full."""
+        ticker = asyncio.create_task(self._tick())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for spec in self.work.specs:
+                    group.create_task(self._model(spec))
+        except BaseExceptionGroup as group:
+            if (full := group.subgroup(LogFailed)) is not None:
+                raise LogFailed(str(_first(full))) from group
+            raise
+        finally:
+            ticker.cancel()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self._seen(self)
 
     async def _model(self, spec: ModelSpec) -> None:
         tally = self.tallies[spec.model]
@@ -172,32 +84,48 @@ class BatchRun:
             ask = self._ask_for(spec)
             todo = self._todo(spec, tally)
             async with asyncio.TaskGroup() as group:
-                for _ in range(self.work.plan.concurrency):
+                for _ in range(self.work.lanes(spec)):
                     group.create_task(self._lane(spec, tally, ask, todo))
         except* AdapterError as group:  # it could not be opened: one clear line, the others go on
-            tally.stopped = str(group.exceptions[0])
-            self._seen(self)
+            self._stop_model(tally, str(_first(group)))
 
-    def _todo(self, spec: ModelSpec, tally: Tally) -> Iterator[Item]:
+    def _todo(self, spec: ModelSpec, tally: Tally) -> Iterator[Item | None]:
+        """What is to be asked; None in between lets the requests under way go on."""
+        passed = 0
         for item in self.work.items(spec):
-            if isinstance(item, TooLong):
-                tally.too_long += 1
-                continue
-            if (item.case.id, item.key) in self.log.done:
-                tally.before += 1
-            elif (row := self._earlier(item.key)) is not None:
-                self.log.add({**row, "case": item.case.id, "task": item.task.id, "repeat": item.repeat})
-                self._score(item, row["text"])
-                tally.reused += 1
-            else:
+            if self._is_settled(item, spec, tally):
+                passed += 1
+                if passed % BREATH == 0:
+                    yield None
+            elif isinstance(item, Item):
                 yield item
 
-    async def _lane(self, spec: ModelSpec, tally: Tally, ask: Ask, todo: Iterator[Item]) -> None:
+    def _is_settled(self, item: Item | TooLong, spec: ModelSpec, tally: Tally) -> bool:
+        if isinstance(item, TooLong):
+            at = (item.item.case.id, item.item.key)
+            if at not in self.log.past.of(spec.model).too_long:
+                self.log.add(too_long_row(item, spec))
+                tally.too_long += 1
+            return True
+        if (item.case.id, item.key) in self.log.done:
+            return True
+        if (row := self._earlier(item.case.id, item.key)) is None:
+            return False
+        self.log.add({**row, "task": item.task.id, "repeat": item.repeat})
+        self.log.add_scores(score_rows(item.key, item, row["text"]))
+        tally.reused += 1
+        return True
+
+    async def _lane(self, spec: ModelSpec, tally: Tally, ask: Ask, todo: Iterator[Item | None]) -> None:
         for item in todo:
             if self.stopping or tally.stopped or self.budget.used_up:
                 return
-            answer = await ask(item)
-            self._write(item, spec, tally, answer)
+            if item is not None:
+                try:
+                    answer = await ask(item)
+                except Halted:
+                    return
+                self._write(item, spec, tally, answer)
             await asyncio.sleep(0)
 
     def _write(self, item: Item, spec: ModelSpec, tally: Tally, answer: Answer) -> None:
@@ -206,61 +134,33 @@ class BatchRun:
         tally.retries += answer.retries
         if answer.error is not None:
             tally.failed += 1
-            tally.stopped = tally.stopped or (answer.error if answer.fatal else "")
+            if answer.fatal:
+                self._stop_model(tally, answer.error)
         else:
-            tally.done += 1
-            tally.input_tokens += answer.input_tokens or 0
-            tally.output_tokens += answer.output_tokens or 0
-            tally.money = None if cost is None or tally.money is None else tally.money + cost
-            tally.returned |= {answer.model_returned} if answer.model_returned else set()
-            self.budget.add(cost)
-            self._score(item, answer.text)
+            if new := tally.note(answer, cost):
+                self._say(f"{spec.model}: the provider changed the model in mid-run: {new}")
+            self._pay(tally, cost)
+            # in the loop, right after the row: a millisecond, so that no request waits for it
+            self.log.add_scores(score_rows(item.key, item, answer.text))
         self._seen(self)
 
-    def _score(self, item: Item, text: str) -> None:
-        """In the loop, right after the row: a millisecond, so that no request waits for it."""
-        for row in score_rows(item.key, item, text):
-            self.log.add_score(row)
+    def _pay(self, tally: Tally, cost: float | None) -> None:
+        self.budget.add(cost)
+        if cost is None and self.budget.limit is not None:
+            self._stop_model(tally, "It returned no token counts, so that max_cost cannot be kept.")
+        if self.budget.used_up:
+            self._halt(None)
+
+    def _stop_model(self, tally: Tally, reason: str) -> None:
+        if not tally.stopped:
+            tally.stopped = reason
+            self._halt(tally.model)
+            self._say(f"{tally.model} stopped: {reason}")
+        self._seen(self)
 
 
-def score_rows(key: str, item: Item, text: str) -> Iterable[dict[str, Any]]:
-    """The scores of one answer, kept apart from it by (key, case, metric, version)."""
-    for s in score_records(text, item.case, item.task):
-        yield {
-            "key": key,
-            "case": item.case.id,
-            "metric": s.metric,
-            "version": s.version,
-            "value": s.value,
-            "parsed": s.answer,
-            "variant": s.variant,
-        }
-
-
-def row_of(item: Item, spec: ModelSpec, answer: Answer, cost: float | None) -> dict[str, Any]:
-    """One attempt as logged: no key of an API, no text of a case."""
-    return {
-        "key": item.key,
-        "task": item.task.id,
-        "case": item.case.id,
-        "case_sha256": item.case.sha256(),
-        "model": item.model,
-        "repeat": item.repeat,
-        "state": "failed" if answer.error is not None else state_of("done", answer.stop_reason),
-        "text": answer.text,
-        "error": answer.error,
-        "error_kind": answer.error_kind,
-        "stop_reason": answer.stop_reason,
-        "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
-        "cost": cost,
-        "currency": spec.price.currency if spec.price else None,
-        "model_returned": answer.model_returned,
-        "parameters": answer.parameters,
-        "first_token_s": answer.first_token_s,
-        "total_s": answer.total_s,
-        "retries": answer.retries,
-        "shots": item.prompt.shots,
-        "notice": item.notice,
-        "prompt_sha256": item.prompt.sha256,
-        "created": datetime.now(UTC).isoformat(),
-    }
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -169,10 +169,11 @@ def table(
         print(json.dumps(lines, ensure_ascii=False, indent=2))
         return
     for at in dict.fromkeys((c.category, c.source) for c in cells):
-        _print_board([c for c in cells if (c.category, c.source) == at])
+        print_board([c for c in cells if (c.category, c.source) == at])
 
 
-def _print_board(cells: Sequence[Cell]) -> None:
+def print_board(cells: Sequence[Cell]) -> None:
+    """One table of the paper, the cells of one category and source; what is wrong with a cell stands below."""
     columns = list(dict.fromkeys(c.column for c in cells))
     marks = list(dict.fromkeys(c.error for c in cells if c.error))
     metrics = ", ".join(dict.fromkeys(c.metric for c in cells if c.metric))

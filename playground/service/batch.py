@@ -3,35 +3,54 @@
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.base import GenerateConfig
 from playground import __version__
-from playground.batch.log import SCORES, Lines, RunLog, manifest_of, rows_of, scores_of
-from playground.batch.pace import LocalPace, Pace
-from playground.batch.plan import Estimate, Item, Plan, Work, estimate
-from playground.batch.runner import Answer, Ask, BatchRun, ask_adapter, score_rows
-from playground.errors import BadInput
+from playground.batch import parquet
+from playground.batch.asking import Answer, Ask, ask_adapter
+from playground.batch.estimate import Estimate, estimate
+from playground.batch.log import Earlier, RunLog, answers, history_of, manifest_of, scores_of
+from playground.batch.outcome import CaseIndex, Outcome
+from playground.batch.pace import LocalPace, account_of
+from playground.batch.plan import Item, Plan, Work
+from playground.batch.runner import BatchRun
+from playground.batch.scoring import catch_up, score
+from playground.errors import BadInput, StoreFailed
 from playground.library import Library
+from playground.medsbench.boardtable import own_runs
 from playground.models import Models, ModelSpec
-from playground.prompt import Prompt
 from playground.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What stands in a folder, by model: rows answered, failed attempts, still to do."""
+    """What stands in a folder, by model: requests planned, answered, too long, still to do; failed attempts."""
 
     model: str
     planned: int
     done: int
+    left: int
+    too_long: int
     failed_attempts: int
-    returned: tuple[str, ...]
     reused: int
+    input_tokens: int
+    output_tokens: int
+    money: float | None
+    returned: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedRun:
+    """What an import did. `left_out`: reason -> answers."""
+
+    added: int
+    present: int
+    left_out: Mapping[str, int]
 
 
 class Batch:
@@ -39,12 +58,8 @@ class Batch:
         self._library, self._models, self._store = library, models, store
 
     def work(self, plan: Plan) -> Work:
-        """Look everything up; raises `BadInput` with near misses."""
-        return Work(plan, library=self._library, models=self._own_retries())
-
-    def _own_retries(self) -> Models:
-        """The same models, but the adapters do not try again by themselves: the lanes do, and share the wait."""
-        return self._models.copy_with(max_retries=0)
+        """Look everything up; raises `BadInput` with near misses. The lanes try again, the adapters do not."""
+        return Work(plan, library=self._library, models=self._models.copy_with(max_retries=0))
 
     def estimate(self, work: Work) -> tuple[Estimate, ...]:
         return estimate(work, self._models)
@@ -56,114 +71,100 @@ class Batch:
         *,
         reuse: Path | None = None,
         seen: Callable[[BatchRun], object] = lambda run: None,
+        say: Callable[[str], object] = lambda words: None,
         ready: Callable[[BatchRun], object] = lambda run: None,
-        ask_for: Callable[[ModelSpec], Ask] | None = None,
+        asking: Callable[[LocalPace], Callable[[ModelSpec], Ask]] | None = None,
     ) -> BatchRun:
         """Ask what is not done in `directory` yet, and return the ended run. Blocks; runs its own event loop.
 
         Raises `BadInput` for a folder of another plan or one in use, `LogFailed` when the disk is full.
         """
-        earlier = _answers_of(reuse) if reuse else {}
+        earlier = Earlier(reuse).find if reuse else lambda case, key: None
         log = RunLog(directory, self._manifest(work))
 
         async def go() -> BatchRun:
-            pace: Pace = LocalPace(dict(work.plan.rate))
-            run = BatchRun(
-                work, log, ask_for=ask_for or self._asker(work, pace), earlier=lambda key: earlier.get(key), seen=seen
-            )
+            pace = LocalPace(work.plan.rate, accounts={s.model: account_of(s) for s in work.specs})
+            ask_for = asking(pace) if asking else self._asker(work, pace)
+            run = BatchRun(work, log, ask_for=ask_for, earlier=earlier, seen=seen, say=say, halt=pace.halt)
             ready(run)
             await run.run()
             return run
 
         try:
+            if log.torn:
+                say(f"{log.torn} torn lines in {directory} are passed over; what they held is asked again.")
+            catch_up(directory, log, self._library)
             return asyncio.run(go())
         finally:
             log.close()
 
-    def _asker(self, work: Work, pace: Pace) -> Callable[[ModelSpec], Ask]:
+    def _asker(self, work: Work, pace: LocalPace) -> Callable[[ModelSpec], Ask]:
         def ask_for(spec: ModelSpec) -> Ask:
+            async def rest(seconds: float) -> None:
+                await pace.rest(spec.model, seconds)
+
             async def ask(item: Item) -> Answer:
-                return await ask_adapter(work.adapter(spec, item.task), item, pace=pace)
+                return await ask_adapter(work.adapter(spec, item.task), item, pace=pace, rest=rest)
 
             return ask
 
         return ask_for
 
     def _manifest(self, work: Work) -> dict[str, Any]:
-        tasks = {t.id: hashlib.sha256(t.model_dump_json().encode()).hexdigest() for t in work.tasks}
-        return {
-            "plan": work.plan.identity(),
+        manifest = {
+            "identity": work.identity(),
             "requests": work.size(),
-            "tasks": tasks,
-            "models": [spec.model_dump(mode="json") for spec in work.specs],
+            "models": [{"model": s.model, "label": s.label, "sends_to": s.sends_to} for s in work.specs],
             "app_version": __version__,
             "created": datetime.now(UTC).isoformat(),
         }
+        return json.loads(json.dumps(manifest, default=str))  # as it will be read back
 
     def status(self, directory: Path) -> tuple[Status, ...]:
         """Read off the log; raises `BadInput` where there is no run."""
-        manifest = manifest_of(directory)
+        manifest, history = manifest_of(directory), history_of(directory)
         models = [m["model"] for m in manifest["models"]]
-        share = manifest["requests"] // max(1, len(models))
-        done: dict[str, set[tuple[str, str]]] = {m: set() for m in models}
-        failed, returned, reused = dict.fromkeys(models, 0), {m: set() for m in models}, dict.fromkeys(models, 0)
-        for row in rows_of(directory):
-            model = row["model"]
-            if row.get("error") is not None:
-                failed[model] += 1
-                continue
-            done[model].add((row["case"], row["key"]))
-            reused[model] += bool(row.get("reused_from"))
-            returned[model] |= {row["model_returned"]} if row.get("model_returned") else set()
-        return tuple(
-            Status(
-                model=m,
-                planned=share,
-                done=len(done[m]),
-                failed_attempts=failed[m],
-                returned=tuple(sorted(returned[m])),
-                reused=reused[m],
-            )
-            for m in models
-        )
+        share = (history.requests or manifest["requests"]) // max(1, len(models))
+        found = []
+        for model in models:
+            past = history.of(model)
+            left = max(0, share - past.answered - len(past.too_long))
+            found.append(
+                Status(
+                    model=model, planned=share, done=past.answered, left=left, too_long=len(past.too_long),
+                    failed_attempts=past.failed, reused=past.reused, input_tokens=past.input_tokens,
+                    output_tokens=past.output_tokens, money=past.money, returned=tuple(sorted(past.returned)),
+                )
+            )  # fmt: skip
+        return tuple(found)
 
-    def score(self, directory: Path) -> int:
-        """Score answers whose scores are missing or of an older scorer version; asks nobody. Returns how many."""
-        have = {(s["key"], s["case"], s["metric"], s["version"]) for s in scores_of(directory)}
-        lines, new = Lines(directory / SCORES), 0
-        try:
-            for row in answers(directory):
-                item = self._item(row)
-                fresh = [
-                    s
-                    for s in score_rows(row["key"], item, row["text"])
-                    if (s["key"], s["case"], s["metric"], s["version"]) not in have
-                ]
-                for score in fresh:
-                    lines.append(score)
-                new += bool(fresh)
-        finally:
-            lines.close()
-        return new
+    def score(self, directory: Path) -> Outcome:
+        """Score what has no score of today's scorers yet, and sum everything up; asks nobody.
 
-    def _item(self, row: Mapping[str, Any]) -> Item:
-        task = self._library.task(row["task"])
-        case = self._library.case(task.id, row["case"])
-        if row.get("case_sha256") not in (None, case.sha256()):
-            raise BadInput(f"Case {case.id} has changed since it was asked. Run it again into another folder.")
-        config = GenerateConfig(max_tokens=1)
-        return Item(row["key"], task, case, row["model"], row["repeat"], Prompt((), ()), config)
+        While a run writes into the folder, or where it may not be written, nothing is written down.
+        """
+        outcome, tasks = score(directory, self._library), {task.id: task for task in self._library.tasks()}
+        outcome.paper = tuple(own_runs(self.rows(directory), tasks))
+        return outcome
 
-    def rows(self, directory: Path) -> Iterator[dict[str, Any]]:
-        """The answered rows with input, reference and scores, as `playground run` writes them."""
+    def rows(self, directory: Path, *, left_out: Counter[str] | None = None) -> Iterator[dict[str, Any]]:
+        """The answered rows with input, reference and scores, as `playground run` writes them.
+
+        Answers whose case is gone or changed are passed over, and counted in `left_out` by reason.
+        """
         scores: dict[tuple[str, str], dict[str, Any]] = {}
         parsed: dict[tuple[str, str], dict[str, Any]] = {}
         for s in scores_of(directory):
             scores.setdefault((s["key"], s["case"]), {})[s["metric"]] = s["value"]
             parsed.setdefault((s["key"], s["case"]), {})[s["metric"]] = s["parsed"]
+        index = CaseIndex(self._library)
         for row in answers(directory):
-            task = self._library.task(row["task"])
-            case = self._library.case(task.id, row["case"])
+            found = index.find(row)
+            if isinstance(found, str):
+                if left_out is not None:
+                    left_out[found] += 1
+                continue
+            task, case = found
             at = (row["key"], row["case"])
             yield {
                 **row,
@@ -174,25 +175,27 @@ class Batch:
                 "restricted": case.restricted,
             }
 
-    def import_run(self, directory: Path) -> tuple[int, int]:
-        """Bring the answered rows into the database; those already there stay. Returns (added, present)."""
-        manifest = manifest_of(directory)
+    def write_parquet(self, directory: Path, path: Path, *, include_restricted: bool = False) -> int:
+        """Write answers and scores as Parquet; returns the rows. Raises `BadInput`."""
+        used = {row["task"] for row in answers(directory)}
+        metrics = dict.fromkeys(m for t in self._library.tasks() if t.id in used for m in t.scorers)
+        rows = self.rows(directory)
+        return parquet.write(rows, path, metrics=tuple(metrics), include_restricted=include_restricted)
+
+    def import_run(self, directory: Path) -> ImportedRun:
+        """Bring the answered rows into the database; those already there stay. All or nothing.
+
+        Raises `BadInput` when none can be used, `StoreFailed` when the database does not answer.
+        """
+        manifest, left_out = manifest_of(directory), Counter[str]()
         name = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
-        return self._store.add_run_rows({**row, "run": name} for row in self.rows(directory))
-
-
-def answers(directory: Path) -> Iterator[dict[str, Any]]:
-    """Rows that hold an answer, one for each (case, key)."""
-    seen: set[tuple[str, str]] = set()
-    for row in rows_of(directory):
-        at = (row["case"], row["key"])
-        if row.get("error") is None and at not in seen:
-            seen.add(at)
-            yield row
-
-
-def _answers_of(directory: Path) -> dict[str, dict[str, Any]]:
-    """Answers of an earlier run by key, marked as reused: they cost nothing and have no latency."""
-    manifest_of(directory)
-    told = {"reused_from": str(directory), "cost": 0.0, "first_token_s": None, "total_s": None, "retries": 0}
-    return {row["key"]: {**{k: v for k, v in row.items() if k != "type"}, **told} for row in answers(directory)}
+        rows = ({**row, "run": name} for row in self.rows(directory, left_out=left_out))
+        try:
+            added, present = self._store.add_run_rows(rows)
+        except StoreFailed as error:
+            words = f"Nothing was imported; {directory} is untouched. {str(error).removeprefix('Not saved: ')}"
+            raise StoreFailed(f"{words} Give the same command again when the database answers.") from error
+        if left_out and not added + present:
+            reasons = "; ".join(f"{n} answers: {reason}" for reason, n in left_out.items())
+            raise BadInput(f"Nothing was imported. {reasons}. Give first: playground medsbench import FILE")
+        return ImportedRun(added=added, present=present, left_out=left_out)

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ CSV = "task_id,input,GT,output\ntask41,Sentence1: He coughs.,Neutral,Neutral\nta
 
 
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Run `playground WORDS` in a folder of its own; gives exit code, standard output, standard error."""
     found = samples.settings(tmp_path)
     monkeypatch.setenv("PLAYGROUND_DATA", str(found.data))
@@ -38,7 +38,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         said = capsys.readouterr()
         return code, said.out, said.err
 
-    yield run
+    return run
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

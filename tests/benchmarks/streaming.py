@@ -274,9 +274,12 @@ def main() -> None:
     plans = [(int(n), float(s or 0)) for n, _, s in (p.partition(":") for p in parser.parse_args().plans.split(","))]
     print("| visitors | direct client | added: first / end | 95th percentile | app CPU | wrong texts | errors |")
     print("|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder, provider() as model_server:
-        with served(model_server, Path(folder)) as (url, pid):
-            found = asyncio.run(run(plans, url, model_server, pid))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        provider() as model_server,
+        served(model_server, Path(folder)) as (url, pid),
+    ):
+        found = asyncio.run(run(plans, url, model_server, pid))
     one = min(r["median_total"] for r in found if r["visitors"] == 1) if any(r["visitors"] == 1 for r in found) else 0
     for r in found:
         if one and 1 < r["visitors"] <= 10:

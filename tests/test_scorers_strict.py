@@ -137,6 +137,8 @@ def test_both_spellings_of_the_null_answer_are_right(said: str) -> None:
         ("Sertraline, placebo", "placebo, sertraline", 1),
         ("The dose is 5 mg", "5 mg", 1),
         ("25 mg", "5 mg", 0),
+        ("1200 mg and 5 mg", "5 mg", 0),
+        ("5 mg daily for 10 days", "5 mg", 1),
         ("not found", "5 mg", 0),
         ("", "5 mg", 0),
     ],

@@ -13,6 +13,7 @@ SEX_WORD = re.compile(r"\b(male|female|man|woman|boy|girl)\b", re.IGNORECASE)
 AGE = re.compile(r"(\d+(?:\.\d+)?)\s*['\"]?\s*[,\-\s]\s*['\"]?\s*(year|month|week|day|hour)s?\b", re.IGNORECASE)
 NULLS = {"not found", "none", "nothing", "no", "n a", "there is no related entity", "no entity", "no entities", "empty"}
 LEAD = re.compile(r"^[^\n:]{0,60}(?:\bis|\bare|:)\s*(?=\S)")
+AMOUNT = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:mg|mcg|[µμ]g|g|kg|m[Ll]|L|units?|U|IU|mmol|mEq|%)(?![A-Za-z])")
 LONGER = 6  # words that a part may hold beside the span it gives
 
 
@@ -38,7 +39,11 @@ def score(text: str, case: Case, task: Task) -> Score:
 
 
 def _gives(part: str, wanted: str) -> bool:
+    """Whether a part holds the wanted words and little else; of an amount, no other amount beside it."""
     words, asked = plain(part), plain(wanted)
+    amounts = set(AMOUNT.findall(wanted))
+    if amounts and set(AMOUNT.findall(part)) - amounts:
+        return False
     return holds(asked, words) and len(words.split()) <= len(asked.split()) + LONGER
 
 

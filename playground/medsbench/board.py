@@ -94,6 +94,12 @@ def column_of(task: str) -> Column | None:
     return next((c for c in COLUMNS if task in c.tasks), None)
 
 
+def column_named(category: str, name: str) -> Column | None:
+    """The column that a printed name belongs to (`HoC Recall` to `HoC`); None for an average."""
+    found = [c for c in COLUMNS if c.category == category and name.startswith(c.name)]
+    return max(found, key=lambda c: len(c.name), default=None)
+
+
 def average(columns: Sequence[Column], values: Mapping[str, Mapping[str, float]]) -> dict[str, float] | None:
     """Mean of a category's averaged columns, by metric. None where there is none, or a column is missing."""
     counted = [c for c in columns if c.averaged]

@@ -64,7 +64,7 @@ def published(category: str | None) -> list[Cell]:
     for name in ("final", "v1"):
         for p in board.published(name):
             if category in (None, p.category):
-                column = _column(p.category, p.column)
+                column = board.column_named(p.category, p.column)
                 cells.append(
                     Cell(
                         category=p.category, source=name, model=p.model, column=p.column, value=p.value,
@@ -73,11 +73,6 @@ def published(category: str | None) -> list[Cell]:
                     )
                 )  # fmt: skip
     return cells
-
-
-def _column(category: str, name: str) -> Column | None:
-    found = [c for c in board.COLUMNS if c.category == category and name.startswith(c.name)]
-    return max(found, key=lambda c: len(c.name), default=None)
 
 
 def _published_metric(cell: board.Published, column: Column | None) -> str:

@@ -49,6 +49,7 @@ class Imported:
 class MedsBench:
     def __init__(self, *, library: Library, models: Models, store: Store) -> None:
         self._library, self._models, self._store = library, models, store
+        self._own_runs: tuple[object, list[ModelResults]] = (None, [])
 
     def import_files(
         self,
@@ -124,9 +125,16 @@ class MedsBench:
     def table(self, category: str | None = None) -> tuple[Cell, ...]:
         """Published cells, then the runs in the database; raises `UnknownName` for a category that is none."""
         chosen = boardtable.named(category) if category is not None else None
-        tasks = {task.id: task for task in self._library.tasks()}
-        own = boardtable.own_runs(self._store.iterate_run_rows(), tasks)
+        own = self._own()
         return (*boardtable.published(chosen), *(c for result in own for c in boardtable.own_cells(result, chosen)))
+
+    def _own(self) -> list[ModelResults]:
+        """Every stored run, scored again only when rows or tasks were added: both are never changed in place."""
+        tasks = {task.id: task for task in self._library.tasks()}
+        known = (self._store.counts()["run_row"], frozenset((t.id, *t.medsbench) for t in tasks.values()))
+        if self._own_runs[0] != known:
+            self._own_runs = (known, boardtable.own_runs(self._store.iterate_run_rows(), tasks))
+        return self._own_runs[1]
 
     def contribute(
         self,

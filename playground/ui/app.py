@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,11 +27,12 @@ from starlette.middleware import Middleware
 from playground.service import Playground
 from playground.service.line import Line
 from playground.settings import Settings
-from playground.ui import api, widgets
+from playground.ui import api, published_page, widgets
 from playground.ui.compare_calls import Calls
 from playground.ui.compare_events import Events
 from playground.ui.compare_page import layout
 from playground.ui.door import Door, DoorSettings
+from playground.ui.published_events import Tables
 
 TITLE = "Clinical task playground"
 GRACE = 3  # seconds that open streams get at a stop
@@ -49,6 +51,8 @@ def build(playground: Playground) -> gr.Blocks:
         Events(playground, page, line).connect(demo)
         if settings.api_open:
             api.endpoints(playground, line)
+    with demo.route("Published results", "published"):
+        published_page.layout(settings, Tables(playground))
     together = settings.max_running + settings.max_waiting
     demo.queue(max_size=together + 100, default_concurrency_limit=together, api_open=False)
     demo.state_session_capacity = 1000
@@ -72,7 +76,11 @@ def web(playground: Playground) -> FastAPI:
     demo = build(playground)
     demo.max_threads = settings.max_running + settings.max_waiting + 50
     root = {"root_path": settings.root_path} if settings.root_path else {}
-    return gr.mount_gradio_app(app, demo, path="/", **root, **widgets.page_options(), **COMMON)
+    with (
+        warnings.catch_warnings()
+    ):  # Gradio says of every app with two pages that it does without SSR, asked for or not
+        warnings.filterwarnings("ignore", message="SSR mode is not supported")
+        return gr.mount_gradio_app(app, demo, path="/", **root, **widgets.page_options(), **COMMON)
 
 
 def serve(settings: Settings) -> None:

@@ -6,17 +6,12 @@ from typing import Any
 import gradio as gr
 
 from playground.service import Playground
-from playground.settings import Settings
 from playground.task import Task
 from playground.ui import board, picker, render, widgets
 from playground.ui.compare_calls import Calls
 
 MOST_INPUTS = 3  # named inputs of a task; a test holds the tasks to it
 OWN_INFO = "No patient data. Before it goes to a model outside this machine, you are asked."
-FOOT = (
-    '<footer class="cp-foot-page"><p>For research on language models. Not for clinical use: no answer here is advice '
-    "for a patient.</p></footer>"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +39,8 @@ def layout(playground: Playground, calls: Calls) -> ComparePage:
     """Build the page inside an open `gr.Blocks`."""
     listed = playground.compare.models()
     start = picker.first(playground.library)
-    widgets.still(_header(playground.settings), elem_classes="cp-top")
+    lasting = playground.settings.lasting
+    widgets.header("Compare", lasting=lasting, heading="Compare models on one case")
     with gr.Column(elem_id="cp-main", elem_classes="cp-main"):
         pick = widgets.own(start, picker.markup(playground.library), "picker", calls=(calls.cases, calls.place))
         with gr.Row(elem_classes="cp-setup"):
@@ -75,18 +71,12 @@ def layout(playground: Playground, calls: Calls) -> ComparePage:
             calls=(calls.save, calls.draft, calls.stop),
             elem_id="cp-board",
         )
-        widgets.still(FOOT)
+        widgets.still(widgets.FOOT)
     return ComparePage(
         pick=pick, case=case, prompt=prompt, own_on=own_on, own=own, own_reference=reference, models=models,
         blind=blind, temperature=temperature, max_tokens=max_tokens, seed=seed, shots=shots, run=run, stop=stop,
         board=shown,
     )  # fmt: skip
-
-
-def _header(settings: Settings) -> str:
-    return render.header(
-        "Compare", (("Compare", "./"),), lasting=settings.lasting, heading="Compare models on one case"
-    )
 
 
 def _own_case() -> tuple[gr.Checkbox, tuple[gr.Textbox, ...], gr.Textbox]:

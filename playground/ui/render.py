@@ -47,9 +47,11 @@ def answer_html(text: str) -> str:
     return clean.translate(INERT) + cut
 
 
-def header(current: str, pages: Sequence[tuple[str, str]], *, lasting: bool, heading: str) -> str:
+def header(current: str, pages: Sequence[tuple[str, str]], *, lasting: bool, heading: str, keys: bool = True) -> str:
+    """Brand, pages, what is kept, theme, and the help of a page that has `keys`."""
     links = "".join(f'<a href="{esc(p)}"{" aria-current=page" if n == current else ""}>{esc(n)}</a>' for n, p in pages)
     kind, words = ("ok", "Kept on this machine") if lasting else ("warn", "Not kept: this Space forgets at restart")
+    help_button = '<button class="cp-icon" type="button" data-cp="help" aria-label="Keyboard help">?</button>'
     nav = f'<nav aria-label="Pages">{links}</nav>' if len(pages) > 1 else ""
     return (
         '<a class="cp-skip" href="#cp-main">Skip to the content</a><div class="cp-header"><span class="cp-brand">'
@@ -58,7 +60,7 @@ def header(current: str, pages: Sequence[tuple[str, str]], *, lasting: bool, hea
         f'{nav}<span class="cp-spacer"></span><span class="cp-notice">Research only, not for clinical use</span>'
         f'<span class="cp-badge {kind}">{words}</span>'
         '<button class="cp-icon" type="button" data-cp="theme" aria-label="Light or dark">◐</button>'
-        '<button class="cp-icon" type="button" data-cp="help" aria-label="Keyboard help">?</button></div>'
+        f"{help_button if keys else ''}</div>"
         f'<h1 class="cp-sr">{esc(heading)}</h1>'
     )
 
@@ -177,8 +179,9 @@ def scores(view: ComparisonView, scorers: Sequence[Scorer], *, caveat: str) -> s
     heads += "".join(f'<th scope="col" class="cp-n">{h}</th>' for h in ("First token", "Total", "Tokens", "Cost"))
     rows = "".join(_score_row(side, scorers, best) for side in view.sides)
     return (
-        '<div class="cp-tablebox" tabindex="0" role="region" aria-label="Table of scores"><table class="cp-table cp-stack">'
-        f'<thead><tr><th scope="col">Model</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        '<div class="cp-tablebox" tabindex="0" role="region" aria-label="Table of scores">'
+        '<table class="cp-table cp-stack"><thead>'
+        f'<tr><th scope="col">Model</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 

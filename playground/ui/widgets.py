@@ -7,10 +7,15 @@ from typing import Any
 import gradio as gr
 
 from playground.settings import ROOT
-from playground.ui import theme
+from playground.ui import render, theme
 
 SCRIPTS = Path(__file__).parent / "components"
 SAY = "(name, detail) => window.dispatchEvent(new CustomEvent('cp:' + name, { detail }))"
+PAGES = (("Compare", "./"), ("Published results", "./published"))
+FOOT = (
+    '<footer class="cp-foot-page"><p>For research on language models. Not for clinical use: no answer here is advice '
+    "for a patient.</p></footer>"
+)
 SHELL = f"window.cp ??= {{ keys: [], say: {SAY} }};\n"
 BOARD = (
     '<h2 class="cp-h2">Answers <span role="status" class="cp-status"></span></h2><div class="cp-noteslot"></div>'
@@ -46,6 +51,11 @@ def own(value: Any, markup: str, *names: str, calls: tuple[Callable[..., Any], .
 def still(html: str, **props: Any) -> gr.HTML:
     """Markup without a script."""
     return gr.HTML(html, apply_default_css=False, js_on_load=None, **props)
+
+
+def header(current: str, *, lasting: bool, heading: str, keys: bool = True) -> gr.HTML:
+    """The bar at the top, with the way to every page."""
+    return still(render.header(current, PAGES, lasting=lasting, heading=heading, keys=keys), elem_classes="cp-top")
 
 
 def page_options() -> Mapping[str, Any]:

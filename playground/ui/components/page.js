@@ -40,7 +40,7 @@
     if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) return void (e.target.closest('.cp-form') ? cp.say('save') : press('cp-run') || cp.say('save'));
     if (e.key === 'Escape' && !dialog) return void press('cp-stop');
     if (typing(e) || dialog) return;
-    if (e.key === '?') { e.preventDefault(); return help(); }
+    if (e.key === '?' && document.querySelector('[data-cp=help]')) { e.preventDefault(); return help(); }
     if (!keysOn()) return;
     if (e.key.toLowerCase() === 'r') return void press('cp-reference');
     for (const f of [...cp.keys].reverse()) if (f(e)) return e.preventDefault();

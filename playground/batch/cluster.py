@@ -13,13 +13,14 @@ import os
 import random
 import secrets
 import socket
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from adapters.base import Chunk, GenerateConfig, Message
-from adapters.errors import AdapterError, Unavailable
+from adapters.errors import ConnectionBroken, Unavailable
 from playground.batch.asking import Answer, Ask, ask_adapter
 from playground.batch.cleartext import refuse_secrets
 from playground.batch.node import Asker, Opening, Reply, Request
@@ -28,7 +29,8 @@ from playground.batch.plan import Item, Work
 from playground.errors import BadInput
 from playground.models import ModelSpec
 
-TASK_RETRIES = 3  # of one request, each time its process dies: without a bound a case that kills it would loop
+TASK_RETRIES = 1  # by Ray, of one call whose process died; the runner's own tries come on top, so it stays bounded
+AVOIDED = 30.0  # seconds that an actor which lost a call comes last: Ray is slow to notice a node that is gone
 CONNECT_LIMIT = 5.0  # seconds; Ray itself tries an address where nobody listens for minutes
 OBJECTS = 128 * 2**20  # bytes of shared memory of a cluster on this machine; Ray would take a third of it all
 TOKEN_FIX = "Run this on one of its nodes, with the cluster's token in ~/.ray/auth_token or RAY_AUTH_TOKEN_PATH."
@@ -36,7 +38,9 @@ TOKEN_FIX = "Run this on one of its nodes, with the cluster's token in ~/.ray/au
 Asking = Callable[[LocalPace], Callable[[ModelSpec], Ask]]
 
 
-class LostOnTheWay(AdapterError):
+class LostOnTheWay(ConnectionBroken):
+    """A node or process went away with the request: tried again, on another node where there is one."""
+
     kind = "cluster"
 
 
@@ -120,7 +124,9 @@ def _ask_for(ray: Any, work: Work, spec: ModelSpec, pace: LocalPace) -> Ask:
     examples = work.examples(spec)
     tasks = {task.id if examples else "": task for task in work.tasks}
     identities = {name: getattr(work.adapter(spec, task), "identity", "") for name, task in tasks.items()}
-    nodes = Nodes(ray, Opening(spec=spec, identities=identities, examples=examples), _places(ray, work, spec), work)
+    places = _places(ray, work, spec)
+    work.copies[spec.model] = len(places)
+    nodes = Nodes(ray, Opening(spec=spec, identities=identities, examples=examples), places, lanes=work.lanes(spec))
 
     async def rest(seconds: float) -> None:
         await pace.rest(spec.model, seconds)
@@ -143,28 +149,32 @@ def _places(ray: Any, work: Work, spec: ModelSpec) -> list[dict[str, Any]]:
     gpus = int(ray.cluster_resources().get("GPU", 0))
     local = [s.model for s in work.specs if s.model.startswith("local/")]
     if gpus and spec.model in local:
-        share, left = divmod(gpus, len(local))
-        return [{"num_gpus": 1}] * max(1, share + (local.index(spec.model) < left))
+        return [{"num_gpus": 1}] * share(gpus, len(local), local.index(spec.model))
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-    # Ray's own SPREAD put three of four actors without a CPU share on one of two nodes
-    return [{"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=True)} for node in alive]
+    # measured: an actor that needs nothing goes to any node, whatever the strategy; one byte of memory holds it there
+    return [{"memory": 1, "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=True)} for node in alive]
+
+
+def share(gpus: int, models: int, number: int) -> int:
+    """How many GPUs model `number` of so many gets; at least one, which it may have to wait for."""
+    each, left = divmod(gpus, models)
+    return max(1, each + (number < left))
 
 
 class Nodes:
     """One model's actors. They end, and their GPUs are free, when nothing refers to them any more."""
 
-    def __init__(self, ray: Any, opening: Opening, places: Sequence[dict[str, Any]], work: Work) -> None:
+    def __init__(self, ray: Any, opening: Opening, places: Sequence[dict[str, Any]], *, lanes: int) -> None:
         self._errors, self.model = ray.exceptions, opening.spec.model
-        limits = {"max_restarts": -1, "max_task_retries": TASK_RETRIES, "max_concurrency": work.plan.concurrency}
-        made, alike = ray.remote(Asker), {"num_cpus": 0, **limits}
-        self._actors = [made.options(**alike, **place).remote(opening) for place in places]
-        self._under_way = [0] * len(self._actors)
+        made, alike = ray.remote(Asker), {"num_cpus": 0, "max_restarts": -1, "max_task_retries": TASK_RETRIES}
+        self._actors = [made.options(**alike, max_concurrency=lanes, **place).remote(opening) for place in places]
+        self._under_way, self._lost = [0] * len(self._actors), [-AVOIDED] * len(self._actors)
 
     async def ask(self, request: Request) -> Reply:
         """Ask on the least loaded node. Raises `LostOnTheWay`, or `Unavailable` where no node can start it."""
-        chosen = min(range(len(self._actors)), key=lambda i: (self._under_way[i], random.random()))
+        chosen = min(range(len(self._actors)), key=self._burden)
         self._under_way[chosen] += 1
         try:
             return await self._actors[chosen].ask.remote(request)
@@ -175,10 +185,15 @@ class Nodes:
             fix = "Install the same version of the playground, with the same extras, on every node."
             raise Unavailable(f"A node cannot ask {self.model}: {reason}.", fix=fix) from error
         except self._errors.RayError as error:
-            words = f"The cluster lost this request {TASK_RETRIES + 1} times ({type(error).__name__})."
+            self._lost[chosen] = time.monotonic()
+            words = f"The cluster lost this request ({type(error).__name__})."
             raise LostOnTheWay(words, fix="Give the same command again.") from error
         finally:
             self._under_way[chosen] -= 1
+
+    def _burden(self, number: int) -> tuple[bool, int, float]:
+        recently = time.monotonic() - self._lost[number] < AVOIDED
+        return recently, self._under_way[number], random.random()
 
 
 class Call:

@@ -97,6 +97,7 @@ class Work:
         self._check()
         self._cases = {task.id: self._chosen(task) for task in self.tasks}
         self._adapters: dict[tuple[str, str], Adapter] = {}
+        self.copies: dict[str, int] = {}  # model -> how many of it answer side by side, on a cluster
 
     def _check(self) -> None:
         known = [c.id for pool in self._pools.values() for c in pool]
@@ -136,7 +137,8 @@ class Work:
 
     def lanes(self, spec: ModelSpec) -> int:
         """How many requests to a model may be under way at once."""
-        return min(self.plan.concurrency, at_once(spec.model) or self.plan.concurrency)
+        most = self.plan.concurrency
+        return min(most, (at_once(spec.model) or most) * self.copies.get(spec.model, 1))
 
     def case_count(self) -> int:
         return sum(map(len, self._cases.values()))

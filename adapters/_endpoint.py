@@ -12,7 +12,7 @@ from adapters.errors import BadRequest, Unavailable
 
 OPTIONS = {
     "model", "model_env", "base_url", "base_url_env", "api_key_env", "api_version", "max_tokens_field",
-    "reasoning_room", "temperature", "extra", "stop", "timeout_first_token", "timeout_stall", "max_retries",
+    "reasoning_room", "temperature", "seed", "extra", "stop", "timeout_first_token", "timeout_stall", "max_retries",
     "transport",
 }  # fmt: skip
 OURS = {"model", "messages", "system", "stream", "stream_options"}  # body fields that `extra` may not replace
@@ -42,6 +42,7 @@ class Endpoint:
     max_tokens_field: str = "max_tokens"
     reasoning_room: int = 0  # tokens granted on top of the run's max_tokens, for thinking that is not shown
     temperature: float | Literal["omit"] | None = None  # None: as the run says
+    seed: Literal["omit"] | None = None  # None: as the run says
     extra: Mapping[str, Any] = field(default_factory=dict)
     stop: tuple[str, ...] = ()
     first_token_limit: float = 60.0
@@ -99,6 +100,7 @@ def read_endpoint(kind: Kind, name: str, options: Mapping[str, Any], env: Mappin
         max_tokens_field=str(options.get("max_tokens_field") or "max_tokens"),
         reasoning_room=int(_number(reference, options, "reasoning_room", 0, least=0)),
         temperature=_temperature(reference, options.get("temperature")),
+        seed=_seed(reference, options.get("seed")),
         extra=_extra(reference, options.get("extra") or {}),
         stop=_stop(reference, options.get("stop") or ()),
         first_token_limit=_number(reference, options, "timeout_first_token", 60.0),
@@ -170,6 +172,16 @@ def _temperature(reference: str, value: object) -> float | Literal["omit"] | Non
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     raise BadRequest(f"{reference}: temperature is '{value}'.", fix="Write a number, or `temperature: omit`.")
+
+
+def _seed(reference: str, value: object) -> Literal["omit"] | None:
+    if value is None:
+        return None
+    if value == "omit":
+        return "omit"
+    raise BadRequest(
+        f"{reference}: seed is '{value}'.", fix="A run sets the seed. Write `seed: omit`, or leave it out."
+    )
 
 
 def _extra(reference: str, value: object) -> Mapping[str, Any]:

@@ -126,13 +126,9 @@ def _remedy(message: str) -> str:
     """The line in models.yaml that lets the request through, for the refusals that have one."""
     if "max_completion_tokens" in message:
         return "Write `max_tokens_field: max_completion_tokens` among its options in models.yaml."
-    for name in ("temperature", "seed", "top_p"):
+    for name in ("temperature", "seed"):
         if name in message:
-            return (
-                "Write `temperature: omit` among its options in models.yaml."
-                if name == "temperature"
-                else f"Run without {name}."
-            )
+            return f"Write `{name}: omit` among its options in models.yaml."
     return "Check its options in models.yaml."
 
 

@@ -9,6 +9,7 @@ import asyncio
 import importlib
 import json
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any
 from adapters._endpoint import Endpoint
 from adapters._faults import fault
 from adapters._sse import Batch, Lines
+from adapters._text import split_half, whole
 from adapters.base import Chunk, GenerateConfig, Message, StopReason, Usage
 from adapters.errors import AdapterError, ConnectionBroken, Malformed, TooSlow
 from adapters.retry import retrying
@@ -48,16 +50,17 @@ class Seen:
         return self.done or self.stop_reason is not None
 
     def take(self) -> str:
-        text = "".join(self.pieces)
-        self.pieces.clear()
-        return text
+        """The text since the last look; the first half of a character waits for its second."""
+        text, half = split_half("".join(self.pieces))
+        self.pieces[:] = [half] if half else []
+        return whole(text)
 
     def last(self) -> Chunk:
         usage = Usage(input_tokens=self.input_tokens, output_tokens=self.output_tokens)
         return Chunk(stop_reason=self.stop_reason or "stop", usage=usage, model=self.model)
 
 
-class HttpAdapter:
+class HttpAdapter(ABC):
     """Base of the adapters on an SDK that answers `with_streaming_response`. A subclass gives the four methods."""
 
     sdk: str  # module
@@ -67,21 +70,27 @@ class HttpAdapter:
         self.endpoint, self.model, self.identity = endpoint, endpoint.reference, endpoint.identity
         self._clients: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Client, None], Client]] = {}
 
+    @abstractmethod
     def body(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
         """The request's body; everything but the messages is told as `parameters`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def connect(self, sdk: ModuleType, http: Any) -> Client:
         """The SDK's client on this httpx2 client."""
-        raise NotImplementedError
 
+    @abstractmethod
     def request(self, client: Client, body: dict[str, Any]) -> AbstractAsyncContextManager[Any]:
         """The request, through `with_streaming_response`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, event: dict[str, Any], seen: Seen) -> None:
         """Note what one event says."""
-        raise NotImplementedError
+
+    @classmethod
+    def warm(cls) -> None:
+        """Import what the first request would wait for. Opens no connection."""
+        importlib.import_module(cls.resource)
+        sys.modules[cls.sdk].DefaultAioHttpClient()  # imports its transport
 
     def sent(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
         """The parameters as a request carries them; in the key of batch runs."""
@@ -204,7 +213,7 @@ class HttpAdapter:
         """This loop's client. Its keeper is an async generator: a loop closes those when it ends."""
         loop = asyncio.get_running_loop()
         if self.resource not in sys.modules:
-            await asyncio.to_thread(importlib.import_module, self.resource)  # half a second; other streams go on
+            await asyncio.to_thread(self.warm)  # a second; other streams go on
         if loop not in self._clients:
             keeper = self._keep(loop)
             self._clients[loop] = keeper, await anext(keeper)

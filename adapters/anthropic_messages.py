@@ -24,7 +24,7 @@ KIND = Kind(
     needs="'anthropic>=2,<3' 'aiohttp>=3.14'",
     base_url="https://api.anthropic.com",  # ANTHROPIC_BASE_URL is not read: the page promises where the text goes
     key_env="ANTHROPIC_API_KEY",
-    without=frozenset({"max_tokens_field"}),
+    without=frozenset({"max_tokens_field", "seed"}),
 )
 WITH_SAMPLING = "2023-06-01"  # the last API version that takes temperature
 STOPPED: Mapping[str, StopReason] = {
@@ -36,6 +36,10 @@ STOPPED: Mapping[str, StopReason] = {
 
 def unavailable(name: str, options: Mapping[str, Any]) -> str | None:
     return why_not(KIND, name, options, os.environ)
+
+
+def warm() -> None:
+    AnthropicMessages.warm()
 
 
 def create(name: str, options: Mapping[str, Any], examples: Sequence[Example]) -> Adapter:

@@ -15,6 +15,8 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
+from adapters._text import whole
+
 Role = Literal["system", "user", "assistant"]
 StopReason = Literal["stop", "length", "refusal"]
 
@@ -112,7 +114,7 @@ class Drain:
 
     def completion(self, now: float) -> Completion:
         return Completion(
-            text="".join(self.text),
+            text=whole("".join(self.text)),
             stop_reason=self.last.stop_reason,
             usage=self.last.usage or Usage(),
             model=self.last.model,

@@ -1,8 +1,8 @@
 """OpenAI's chat completions, `openai/NAME`; knows nothing of other servers that speak the same API.
 
 Options in models.yaml (all optional): model, api_key_env (OPENAI_API_KEY), base_url, max_tokens_field (max_tokens),
-reasoning_room, temperature (a number, or omit), stop, extra (further body fields), timeout_first_token (60 s),
-timeout_stall (30 s), max_retries (2).
+reasoning_room, temperature (a number, or omit), seed (omit), stop, extra (further body fields),
+timeout_first_token (60 s), timeout_stall (30 s), max_retries (2).
 """
 
 import os
@@ -35,13 +35,17 @@ def unavailable(name: str, options: Mapping[str, Any]) -> str | None:
     return why_not(KIND, name, options, os.environ)
 
 
+def warm() -> None:
+    OpenAIChat.warm()
+
+
 def create(name: str, options: Mapping[str, Any], examples: Sequence[Example]) -> Adapter:
     return OpenAIChat(open_endpoint(KIND, name, options, os.environ))
 
 
 class OpenAIChat(HttpAdapter):
     sdk = "openai"
-    resource = "openai.resources.chat.completions"
+    resource = "openai.resources.chat.chat"
 
     def body(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
         at = self.endpoint
@@ -49,7 +53,7 @@ class OpenAIChat(HttpAdapter):
         given = {
             "temperature": None if temperature == "omit" else temperature,
             "top_p": config.top_p,
-            "seed": config.seed,
+            "seed": None if at.seed == "omit" else config.seed,
             "stop": list(dict.fromkeys((*at.stop, *config.stop))) or None,
         }
         return {

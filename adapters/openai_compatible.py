@@ -29,6 +29,10 @@ def unavailable(name: str, options: Mapping[str, Any]) -> str | None:
     return why_not(KIND, name, options, os.environ)
 
 
+def warm() -> None:
+    OpenAICompatible.warm()
+
+
 def create(name: str, options: Mapping[str, Any], examples: Sequence[Example]) -> Adapter:
     return OpenAICompatible(open_endpoint(KIND, name, options, os.environ))
 

@@ -5,14 +5,15 @@ A provider module holds three things and imports its SDK only inside them:
 - `PROVIDER: str`, the part before the slash;
 - `unavailable(name, options) -> str | None`, why it cannot run here and the fix, asked before anything is loaded;
 - `create(name, options, examples) -> Adapter`, which raises `Unavailable` or `BadRequest` with a fix;
-- optionally `SENDS_TO: str`, who receives the text, `NEEDS_EXAMPLES = True` for providers that answer from cases, and
-  `AT_ONCE: int`, how many requests of a batch run it takes at once.
+- optionally `SENDS_TO: str`, who receives the text, `NEEDS_EXAMPLES = True` for providers that answer from cases,
+  `AT_ONCE: int`, how many requests of a batch run it takes at once, and `warm() -> None`, which imports what the
+  first request would otherwise wait for: called in a thread after a start, never for a list, opens no connection.
 """
 
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -66,6 +67,14 @@ def needs_examples(reference: str) -> bool:
 def at_once(reference: str) -> int | None:
     """How many requests of a batch run this provider takes at once; None: as many as are sent."""
     return getattr(_module(split(reference)[0]), "AT_ONCE", None)
+
+
+def warm(references: Iterable[str]) -> None:
+    """Import what the first requests to these models would wait for; blocks for seconds, so call it in a thread."""
+    known = providers()
+    for provider in dict.fromkeys(split(reference)[0] for reference in references):
+        if prepare := getattr(known.get(provider), "warm", None):
+            prepare()
 
 
 def create(reference: str, options: Options, *, examples: Sequence[Example] = ()) -> Adapter:

@@ -103,6 +103,13 @@ class Models:
         except AdapterError as error:
             return str(error)
 
+    def warm(self) -> threading.Thread:
+        """Import in a thread what the first request to each model that can run here would wait for."""
+        ready = [spec.model for spec in self.listed() if self.unavailable(spec) is None]
+        thread = threading.Thread(target=registry.warm, args=(ready,), name="warm", daemon=True)
+        thread.start()
+        return thread
+
     def adapter(self, spec: ModelSpec, *, task: str) -> Adapter:
         """The open adapter; raises an `AdapterError` when it cannot be opened."""
         needs = registry.needs_examples(spec.model)

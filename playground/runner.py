@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
+from adapters._text import whole
 from adapters.base import Adapter, Chunk, Completion, Drain, GenerateConfig, Message
 from adapters.errors import AdapterError, TooSlow
 
@@ -113,7 +114,7 @@ class Side:
     def take(self) -> bool:
         """Move what has arrived into `text` and `status`; True if there was something."""
         chunks = [self.queue.popleft() for _ in range(len(self.queue))]
-        self.text += "".join(c.text for c in chunks)
+        self.text += whole("".join(c.text for c in chunks))
         for chunk in chunks:
             self.status = "" if chunk.text else (chunk.status or self.status)
         return bool(chunks)

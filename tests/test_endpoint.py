@@ -40,6 +40,7 @@ def test_what_is_missing_is_said_with_the_fix(model: str, options: dict[str, Any
         ({**HERE, "tempreature": 0}, "Did you mean 'temperature'?"),
         ({**HERE, "api_version": "2023-06-01"}, "does not exist"),
         ({**HERE, "temperature": "cold"}, "temperature: omit"),
+        ({**HERE, "seed": 7}, "seed: omit"),
         ({**HERE, "timeout_stall": 0}, "Write a number such as 30"),
         ({**HERE, "max_retries": True}, "Write a number such as 2"),
         ({**HERE, "stop": 3}, "not a list of texts"),

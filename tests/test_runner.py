@@ -102,6 +102,12 @@ async def test_it_yields_at_least_once_a_second_while_nothing_comes(background: 
     assert len(await drain(run)) >= 3
 
 
+async def test_text_that_utf_8_cannot_carry_is_mended_whatever_adapter_it_comes_from(background: Background) -> None:
+    odd = side("A", chunks=["caf\xe9 \ud83e", " x\0"])
+    await drain(Run(background, [odd], limits=Limits()))
+    assert odd.text == odd.completion().text == "caf\xe9 \ufffd x\ufffd"
+
+
 async def test_a_bug_in_an_adapter_ends_its_side(background: Background) -> None:
     class Broken(Hanging):
         async def stream(self, messages: Sequence[Message], config: GenerateConfig) -> AsyncGenerator[Chunk, None]:

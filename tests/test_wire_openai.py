@@ -60,6 +60,24 @@ async def test_options_fit_a_model_that_refuses_temperature_and_wants_another_fi
     assert not {"temperature", "max_tokens"} & set(wire.body) | {"temperature"} & set(found[0].parameters or {})
 
 
+async def test_a_model_that_refuses_a_seed_gets_none_and_none_is_told() -> None:
+    wire = recorded("openai_normal")
+    found = await chunks(opened(MODEL, wire, seed="omit"))
+    assert "seed" not in wire.body
+    assert "seed" not in (found[0].parameters or {})
+
+
+@pytest.mark.parametrize("size", [40, 4096])
+async def test_a_character_whose_halves_come_apart_is_one_and_a_lonely_half_breaks_nothing(size: int) -> None:
+    said = ["fine \\ud83e", "\\udd12", " and \\ud83e", " lost\\u0000"]
+    events = [f'data: {{"choices": [{{"index": 0, "delta": {{"content": "{piece}"}}}}]}}\n\n' for piece in said]
+    end = 'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    found = await chunks(opened(MODEL, Wire("".join([*events, end]).encode(), size=size)))
+    assert text_of(found) == "fine \U0001f912 and \ufffd lost\ufffd"
+    for chunk in found:
+        chunk.text.encode()
+
+
 async def test_a_fixed_temperature_wins_over_the_runs() -> None:
     wire = recorded("openai_normal")
     await chunks(opened(MODEL, wire, temperature=1))
@@ -130,6 +148,7 @@ async def test_a_disconnect_after_the_answers_end_is_no_failure() -> None:
         (400, {"message": "'max_tokens' is not supported. Use 'max_completion_tokens' instead."}, BadRequest,
          "`max_tokens_field: max_completion_tokens`"),
         (400, {"message": "Unsupported value: 'temperature' does not support 0.2"}, BadRequest, "`temperature: omit`"),
+        (422, {"message": "Extra inputs are not permitted: seed"}, BadRequest, "`seed: omit`"),
         (500, {"message": "oops"}, ServerFailed, "OpenAI failed (status 500): oops"),
         (503, {"message": "down"}, ServerFailed, "status 503"),
     ],

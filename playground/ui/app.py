@@ -87,6 +87,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; then close streams, write what is left, close the database."""
     with Playground.open(settings) as playground:
         app = web(playground)
+        playground.models.warm()
         signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again after its shutdown
         signal.signal(signal.SIGINT, lambda *_: None)
         where = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
@@ -129,6 +130,7 @@ def launch(playground: Playground, demo: gr.Blocks) -> None:
         **COMMON,
     )
     _same_origin_only(demo.app)
+    playground.models.warm()
     demo.server.config.timeout_graceful_shutdown = GRACE
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

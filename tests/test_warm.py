@@ -67,7 +67,8 @@ def test_every_http_provider_can_be_warmed() -> None:
 def test_only_what_can_run_here_is_warmed(tmp_path: Path) -> None:
     listed = tmp_path / "models.yaml"
     listed.write_text(
-        "models:\n  - {model: openai/m, label: M}\n  - {model: anthropic/c, label: C}\n  - {model: local/a/b, label: L}\n"
+        "models:\n"
+        "  - {model: openai/m, label: M}\n  - {model: anthropic/c, label: C}\n  - {model: local/a/b, label: L}\n"
     )
     before, after = run(START, str(listed), OPENAI_API_KEY="k")
     assert (before, after) == ([], ["openai"])

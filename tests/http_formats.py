@@ -29,6 +29,8 @@ class Plan(_Faults):
     pings: bool = False  # comments and pings while the first token is awaited
     thinking: str = ""  # sent before the text as reasoning
     stop: Literal["stop", "length", "refusal"] = "stop"
+    returned: str = ""  # the model's name in the answer; empty: NAME-0001
+    counted: bool = True  # whether OpenAI's API gives token counts
 
 
 def _event(data: Mapping[str, Any], name: str = "") -> bytes:
@@ -52,7 +54,7 @@ class OpenAI:
         return {"error": {"message": f"status {plan.status}", "type": "test", "code": None}}
 
     def begin(self, model: str, plan: Plan) -> bytes:
-        self.model = model
+        self.model = plan.returned or f"{model}-0001"
         thinking = self._chunk({"reasoning_content": plan.thinking}) if plan.thinking else b""
         return self._chunk({"role": "assistant", "content": ""}) + thinking
 
@@ -65,12 +67,12 @@ class OpenAI:
     def end(self, plan: Plan, tokens: int) -> bytes:
         reason = {"refusal": "content_filter"}.get(plan.stop, plan.stop)
         usage = {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": 7 + tokens}
-        counted = _event({"model": f"{self.model}-0001", "choices": [], "usage": usage})
+        counted = _event({"model": self.model, "choices": [], "usage": usage}) if plan.counted else b""
         return self._chunk({}, reason) + counted + b"data: [DONE]\n\n"
 
     def _chunk(self, delta: dict[str, Any], reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        return _event({"model": f"{self.model}-0001", "object": "chat.completion.chunk", "choices": [choice]})
+        return _event({"model": self.model, "object": "chat.completion.chunk", "choices": [choice]})
 
 
 class Anthropic:

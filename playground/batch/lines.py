@@ -3,6 +3,7 @@
 A row has left the process when `append` returns, so that a killed process loses nothing it acknowledged.
 """
 
+import errno
 import json
 import os
 import threading
@@ -81,7 +82,7 @@ class Lines:
         try:
             written = self._file.write(data) or 0
             if written < len(data):
-                raise OSError(28, "the disk took only part of a row")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             os.ftruncate(self._file.fileno(), start)
             raise failed(self.path, error) from error

@@ -1,4 +1,4 @@
-"""A folder with a task, its cases and a list of models on a real server; runs in this process or in one of their own."""
+"""A folder with a task, its cases and models on a real server; runs in this process or in one of their own."""
 
 import json
 import os

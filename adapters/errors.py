@@ -32,7 +32,8 @@ class AdapterError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        return f"{self.args[0]} {self.fix}".strip()
+        said = str(self.args[0])
+        return f"{said if said.endswith(('.', '!', '?')) else f'{said}.'} {self.fix}".strip()
 
 
 class Unavailable(AdapterError):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.errors import ServerFailed
 from playground.scorers import scorer_named
 from playground.ui import board, picker, render, theme
 from playground.ui.form import rating_form
@@ -71,6 +72,52 @@ def test_a_very_long_answer_is_cut_with_a_word_about_it() -> None:
 )
 def test_the_difference_is_by_words(right: str, said: str, expected: str) -> None:
     assert render.difference(right, said, "en") == expected
+
+
+def test_the_marks_of_markdown_are_no_difference() -> None:
+    said = "## Result\n\n- The diagnosis is **Croup**.\n\n| a | b |\n|---|---|\n"
+    found = render.difference("Result The diagnosis is Croup.", said, "en")
+    assert "<del>" not in found
+    assert re.sub(r"<[^>]+>", "", found) == "Result The diagnosis is Croup. added: a b"
+
+
+def test_an_interview_is_read_line_by_line() -> None:
+    asked = "; ".join(f"Do you have sign {n}? No" for n in range(8))
+    shown = render.case(
+        samples.task(inputs=("premise",), prompt="$premise"), samples.case(inputs={"premise": f"Age: 44; {asked}"})
+    )
+    assert "<li>Age: <b>44</b></li><li>Do you have sign 0? <b>No</b></li>" in shown
+
+
+def test_a_long_instruction_and_many_labels_are_folded_and_still_whole() -> None:
+    words = " ".join(f"Sentence {n} of the instruction." for n in range(30))
+    labels = tuple(f"label {n}" for n in range(20))
+    shown = render.case(samples.task(instruction=words, labels=labels), samples.case())
+    first, rest = re.findall(r"<details.*?</details>", shown)
+    plain = re.sub(r"<[^>]+>", "", first).replace(" Whole instruction", " ")
+    assert " ".join(plain.split()) == words
+    assert len(re.sub(r"<[^>]+>", "", first.partition("</summary>")[0])) < render.LONG_INSTRUCTION
+    assert rest.count("<li>") == 20
+    assert "<details" not in render.case(samples.task(), samples.case())
+
+
+def test_the_caveat_of_a_task_stands_below_its_scores() -> None:
+    html = render.scores(view(SideView(key="A", name="Good", state="done")), [scorer_named("label")], caveat="All no.")
+    assert "Before you compare:</b> All no." in html
+    assert "Before you compare" not in render.scores(view(), [], caveat="")
+
+
+def test_a_message_without_a_full_stop_is_still_told_apart_from_its_fix() -> None:
+    assert str(ServerFailed("It broke")) == "It broke. Try this side again."
+    assert str(ServerFailed("It broke.", fix="Wait.")) == "It broke. Wait."
+
+
+@pytest.mark.parametrize(("what", "fix"), [("Broken.", "Try again."), ("Broken. Try again.", "")])
+def test_an_error_says_what_happened_then_what_to_do(what: str, fix: str) -> None:
+    side = SideView(key="A", name="Bad", state="failed", error=ErrorView(what=what, fix=fix, retry=True))
+    told = board.error_of(side)
+    assert told["what"] == "Broken."
+    assert told["fix"].startswith("Try again. This side is not scored")
 
 
 def test_chinese_is_compared_by_characters() -> None:

@@ -129,7 +129,9 @@ def error_of(side: SideView) -> dict[str, Any]:
         if "cannot be rated" in side.error.what
         else "This side is not scored and cannot be rated; the others are not affected."
     )
-    return {"what": side.error.what, "fix": f"{side.error.fix} {more}".strip(), "retry": side.error.retry}
+    what, dot, rest = side.error.what.partition(". ")  # a stored error holds its fix in the same line
+    fix = " ".join(words for words in (rest, side.error.fix, more) if words)
+    return {"what": what + dot.strip(), "fix": fix, "retry": side.error.retry}
 
 
 def _facts(side: SideView) -> str:

@@ -21,6 +21,9 @@ from playground.views import ComparisonView
 log = logging.getLogger(__name__)
 LOOK = 1.0  # seconds between two looks at the line; each is a yield, so that a closed page is noticed
 QUIET: Mapping[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+SUMMARY = """(temperature, tokens, seed, shots) => ({ __type__: 'update', label: 'Settings: ' + [
+  `temperature ${temperature ?? 0}`, ...(tokens ? [`${tokens} tokens at most`] : []),
+  shots === '0' ? 'no examples' : `${shots} example${shots === '1' ? '' : 's'}, seed ${seed ?? 0}`].join(', ') })"""
 UNFORESEEN = "Something went wrong on the server. Run the case again; if it comes back, tell who runs this playground."
 
 Data = Mapping[Any, Any]  # component -> its value
@@ -48,6 +51,8 @@ class Events:
         page.run.click(self.run, ask, page.board, postprocess=False, **streams)
         page.board.agree(self.agreed, ask, page.board, postprocess=False, **streams)
         page.board.retry(self.retry, None, page.board, postprocess=False, **streams)
+        numbers: list[Any] = [page.temperature, page.max_tokens, page.seed, page.shots]
+        gr.on([part.change for part in numbers], None, numbers, page.settings, js=SUMMARY, **QUIET)
         page.stop.click(None, js="() => window.cp.say('stop')", **QUIET)
         demo.load(self.load, None, [page.pick, *looks, *page.own, page.board], **quick)
 

@@ -30,6 +30,7 @@ class ComparePage:
     max_tokens: gr.Number
     seed: gr.Number
     shots: gr.Radio
+    settings: gr.Accordion
     run: gr.Button
     stop: gr.Button
     board: gr.HTML
@@ -59,7 +60,7 @@ def layout(playground: Playground, calls: Calls) -> ComparePage:
                     info="Sides become A to D in random order.",
                     elem_id="cp-blind",
                 )
-                temperature, max_tokens, seed, shots = _settings()
+                temperature, max_tokens, seed, shots, settings = _settings()
                 with gr.Row(elem_classes="cp-actions"):
                     run = gr.Button("Run", variant="primary", size="lg", elem_id="cp-run")
                     stop = gr.Button("Stop", variant="stop", size="lg", elem_id="cp-stop", interactive=False)
@@ -74,8 +75,8 @@ def layout(playground: Playground, calls: Calls) -> ComparePage:
         widgets.still(widgets.FOOT)
     return ComparePage(
         pick=pick, case=case, prompt=prompt, own_on=own_on, own=own, own_reference=reference, models=models,
-        blind=blind, temperature=temperature, max_tokens=max_tokens, seed=seed, shots=shots, run=run, stop=stop,
-        board=shown,
+        blind=blind, temperature=temperature, max_tokens=max_tokens, seed=seed, shots=shots, settings=settings,
+        run=run, stop=stop, board=shown,
     )  # fmt: skip
 
 
@@ -96,15 +97,15 @@ def _own_case() -> tuple[gr.Checkbox, tuple[gr.Textbox, ...], gr.Textbox]:
     return on, boxes, reference
 
 
-def _settings() -> tuple[gr.Number, gr.Number, gr.Number, gr.Radio]:
+def _settings() -> tuple[gr.Number, gr.Number, gr.Number, gr.Radio, gr.Accordion]:
     """Numbers, not sliders: exact, and a slider's white thumb at 0 cannot be seen."""
-    with gr.Accordion("Settings", open=False, elem_id="cp-settings"):
+    with gr.Accordion("Settings: temperature 0, no examples", open=False, elem_id="cp-settings") as settings:
         with gr.Row():
             temperature = gr.Number(0, label="Temperature", info="0 to 2", step=0.1, min_width=120)
             tokens = gr.Number(0, label="Most tokens", info="0: as the task says", precision=0, min_width=120)
             seed = gr.Number(0, label="Seed", info="for the examples", precision=0, min_width=120)
         shots = gr.Radio(["0", "1", "2", "3"], value="0", label="Examples shown to the model", elem_id="cp-shots")
-    return temperature, tokens, seed, shots
+    return temperature, tokens, seed, shots, settings
 
 
 def own_boxes(task: Task) -> list[Any]:

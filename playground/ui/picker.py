@@ -42,7 +42,8 @@ def markup(library: Library) -> str:
         '<button type="button" data-cp="next" aria-label="Next case">›</button></span></div>'
         '<div id="cp-drawer" hidden><fieldset><legend class="cp-label">Category</legend>'
         f'<div class="cp-grid">{families}</div></fieldset><fieldset class="cp-tasks"><legend class="cp-label">Task'
-        f'</legend><div class="cp-tasklist">{tasks}</div></fieldset><fieldset class="cp-casebox">'
+        f'</legend><div class="cp-tasklist">{tasks}</div></fieldset><p class="cp-caveat" hidden></p>'
+        '<fieldset class="cp-casebox">'
         '<legend class="cp-label">Case</legend><label class="cp-find" hidden>'
         "<span>Find a case by its words or number</span>"
         '<input type="search" maxlength="100"></label><div class="cp-cases"></div>'
@@ -64,8 +65,8 @@ def _task(task: Task, cases: int) -> str:
     facts = ", ".join(f for f in (task.column, LANGUAGES.get(task.language, ""), f"{cases} cases", official) if f)
     return (
         f'<label class="cp-task" data-category="{esc(task.category)}" hidden><input type="radio" name="cp-task" '
-        f'value="{esc(task.id)}" data-title="{esc(task.title)}"><span><b>{esc(task.title)}</b><small>{esc(facts)}'
-        "</small></span></label>"
+        f'value="{esc(task.id)}" data-title="{esc(task.title)}" data-caveat="{esc(task.caveat)}">'
+        f"<span><b>{esc(task.title)}</b><small>{esc(facts)}</small></span></label>"
     )
 
 

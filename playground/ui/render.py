@@ -17,6 +17,9 @@ from playground.task import RAW, Case, Task
 from playground.views import ComparisonView, ModelView, PromptView, SideView
 
 LONGEST = 100_000  # characters of an answer that are rendered
+LONG_INSTRUCTION = 320  # characters; beyond, only its beginning is unfolded
+MANY_LABELS = 12  # beyond, the list is folded
+MARKS = re.compile(r"(\*\*|__|`+)|(?m:^\s*(?:#{1,6}|>|[*+-] |[|:\- ]+$))|\|")  # of Markdown, which are no words
 TAGS = {
     "p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "h4", "h5", "h6", "table",
     "thead", "tbody", "tr", "th", "td",
@@ -116,13 +119,35 @@ def case(task: Task, shown: Case, *, example: bool = True) -> str:
     chips = "".join(f'<span class="cp-chip">{esc(_short(t))}</span>' for t in tags)
     rows = "".join(f"<div><dt>{esc(_name(k))}</dt><dd>{_value(v)}</dd></div>" for k, v in shown.inputs.items())
     if task.labels and len(task.labels) > 2:
-        listed = "".join(f"<li>{esc(label)}</li>" for label in task.labels)
-        rows += f'<div><dt>Labels</dt><dd><ul class="cp-inline">{listed}</ul></dd></div>'
+        rows += f"<div><dt>Labels</dt><dd>{_labels(task.labels)}</dd></div>"
     language = "" if task.language == "en" else f' lang="{task.language}"'
     return (
         f'<section class="cp-case" aria-labelledby="cp-case-h"><h2 id="cp-case-h">{esc(shown.title or shown.id)} '
-        f'{chips}</h2><p class="cp-quiet">{esc(" ".join(task.instruction.split()))}</p>'
-        f"<dl{language}>{rows}</dl></section>"
+        f"{chips}</h2>{_instruction(task.instruction)}<dl{language}>{rows}</dl></section>"
+    )
+
+
+def _instruction(text: str) -> str:
+    """The instruction; of a long one the first sentences, the rest folded."""
+    words = " ".join(text.split())
+    if len(words) <= LONG_INSTRUCTION:
+        return f'<p class="cp-quiet">{esc(words)}</p>'
+    cut = words.find(". ", 120) + 1 or words.find("; ", 120) + 1
+    if not 0 < cut <= LONG_INSTRUCTION:
+        cut = words.rfind(" ", 0, LONG_INSTRUCTION)
+    return (
+        f'<details class="cp-fold cp-quiet"><summary>{esc(words[:cut])} <span class="cp-change">Whole instruction'
+        f"</span></summary><p>{esc(words[cut:].strip())}</p></details>"
+    )
+
+
+def _labels(labels: Sequence[str]) -> str:
+    listed = f'<ul class="cp-inline">{"".join(f"<li>{esc(label)}</li>" for label in labels)}</ul>'
+    if len(labels) <= MANY_LABELS:
+        return listed
+    return (
+        f'<details class="cp-fold"><summary><span class="cp-change">{len(labels)} labels</span></summary>'
+        f"{listed}</details>"
     )
 
 
@@ -135,14 +160,22 @@ def _name(key: str) -> str:
 
 
 def _value(text: str) -> str:
-    """Paragraphs; a tab-separated options line becomes a list, `;`-separated interviews break after each answer."""
+    """Paragraphs; a tab-separated options line becomes a list, a `;`-separated interview a line for each answer."""
     if "\t" in text:
         before, options = _split_options(text)
         listed = "".join(f"<li>{esc(o.strip())}</li>" for o in options if o.strip())
         return f'{_paragraphs(before) if before else ""}<ul class="cp-options">{listed}</ul>'
     if text.count("; ") > 6:
-        return "<p>" + ";<br>".join(esc(part) for part in text.split("; ")) + "</p>"
+        return f'<ul class="cp-interview">{"".join(map(_said, text.split("; ")))}</ul>'
     return _paragraphs(text)
+
+
+def _said(line: str) -> str:
+    """`Do you cough? No` -> question and answer told apart by weight."""
+    asked, mark, answer = line.partition("? ")
+    if not mark:
+        asked, mark, answer = line.partition(": ")
+    return f"<li>{esc(asked + mark)}<b>{esc(answer)}</b></li>" if mark else f"<li>{esc(line)}</li>"
 
 
 def _split_options(text: str) -> tuple[str, list[str]]:
@@ -174,14 +207,15 @@ def prompt(shown: PromptView) -> str:
 def scores(view: ComparisonView, scorers: Sequence[Scorer], *, caveat: str) -> str:
     """A row a side: each metric, what was parsed and why, times, tokens, cost. Best marked where not all are equal."""
     best = {s.id: _best(view.sides, s.id) for s in scorers}
-    heads = "".join(f'<th scope="col">{esc(s.title)} {_tip(s, caveat)}</th>' for s in scorers)
+    heads = "".join(f'<th scope="col">{esc(s.title)} {_tip(s)}</th>' for s in scorers)
     heads += '<th scope="col">Parsed answer</th><th scope="col">Why</th>'
     heads += "".join(f'<th scope="col" class="cp-n">{h}</th>' for h in ("First token", "Total", "Tokens", "Cost"))
     rows = "".join(_score_row(side, scorers, best) for side in view.sides)
+    told = f'<p class="cp-caveat"><b>Before you compare:</b> {esc(caveat)}</p>' if caveat else ""
     return (
         '<div class="cp-tablebox" tabindex="0" role="region" aria-label="Table of scores">'
         '<table class="cp-table cp-stack"><thead>'
-        f'<tr><th scope="col">Model</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<tr><th scope="col">Model</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{told}'
     )
 
 
@@ -190,10 +224,11 @@ def _best(sides: Sequence[SideView], metric: str) -> float | None:
     return max(values) if len(values) > 1 else None
 
 
-def _tip(scorer: Scorer, caveat: str) -> str:
-    words = " ".join(w for w in (scorer.caveat, caveat) if w)
-    about = f"About {esc(scorer.title)}: {esc(words)}"
-    return f'<button type="button" class="cp-tip" aria-label="{about}" data-tip="{esc(words)}">i</button>'
+def _tip(scorer: Scorer) -> str:
+    if not scorer.caveat:
+        return ""
+    about, words = f"About {esc(scorer.title)}: {esc(scorer.caveat)}", esc(scorer.caveat)
+    return f'<button type="button" class="cp-tip" aria-label="{about}" data-tip="{words}">i</button>'
 
 
 def _score_row(side: SideView, scorers: Sequence[Scorer], best: Mapping[str, float | None]) -> str:
@@ -250,7 +285,7 @@ def reference(text: str | None, answers: Iterable[tuple[str, str]], *, language:
 
 def difference(right: str, said: str, language: str) -> str:
     """Word by word (Chinese and Japanese: by character): added is underlined, missing is struck through."""
-    a, b = _pieces(right, language), _pieces(said[:20_000], language)
+    a, b = _pieces(right, language), _pieces(MARKS.sub(lambda m: "" if m[1] else " ", said[:20_000]), language)
     gap = "" if language in ("zh", "ja") else " "
     matcher = difflib.SequenceMatcher(
         a=[w.lower().strip(".,;:") for w in a], b=[w.lower().strip(".,;:") for w in b], autojunk=False

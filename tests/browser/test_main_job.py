@@ -202,6 +202,30 @@ def test_words_that_cannot_be_run_say_what_to_change(compare: ComparePage) -> No
     expect(page.locator(".cp-noteslot")).to_contain_text("temperature must be a number from 0 to 2.")
 
 
+def test_settings_are_told_while_they_are_folded(compare: ComparePage) -> None:
+    page = compare.page
+    folded = page.locator("#cp-settings button").first
+    expect(folded).to_contain_text("Settings: temperature 0, no examples")
+    folded.click()
+    page.get_by_label("Temperature", exact=True).fill("0.7")
+    page.locator('#cp-shots input[value="2"]').check()
+    expect(folded).to_contain_text("Settings: temperature 0.7, 2 examples, seed 0")
+
+
+def test_what_is_missing_is_a_list_of_links(compare: ComparePage) -> None:
+    page = compare.page
+    compare.choose_task(NLI, TASK)
+    compare.choose_models("Wombat Echo", "Quokka Large")
+    compare.run()
+    compare.wait_done()
+    expect(page.locator(".cp-missing")).to_be_empty()
+    compare.press("Enter")
+    expect(compare.saved).to_have_text("Not saved: 9 items are missing")
+    expect(page.get_by_label("A is better")).to_be_focused()
+    page.locator(".cp-missing").get_by_role("button", name="Correctness of A").click()
+    expect(page.locator('input[name="correctness.A"]').first).to_be_focused()
+
+
 def test_four_sides_fit_at_1280_and_nothing_scrolls_sideways_on_a_phone(compare: ComparePage, page: Page) -> None:
     compare.choose_task(NLI, TASK)
     compare.choose_models("Zebrafinch Nine", "Quokka Large", "Wombat Echo", "Axolotl Hostile")

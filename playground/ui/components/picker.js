@@ -23,7 +23,10 @@ function category(name) {
   return mine;
 }
 async function task(id) {
-  for (const r of $$('[name=cp-task]')) r.checked = r.value === id;
+  for (const r of $$('[name=cp-task]')) {
+    r.checked = r.value === id;
+    if (r.checked) { const box = $('.cp-caveat'), b = document.createElement('b'); b.textContent = 'Before you compare: '; box.replaceChildren(b, r.dataset.caveat); box.hidden = !r.dataset.caveat; }
+  }
   if (shown === id) return show();
   shown = id; find.querySelector('input').value = ''; list.replaceChildren(); await page(0);
 }

@@ -4,7 +4,7 @@ function ratingForm(root, api) {
   const $ = (s) => root.querySelector(s), sets = () => [...root.querySelectorAll('fieldset[data-name]')].filter((f) => !f.hidden);
   const picked = (f) => f.querySelector('input:checked'), missing = () => sets().filter((f) => !picked(f));
   const uuid = () => (crypto.randomUUID ? crypto.randomUUID().replaceAll('-', '') : [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join(''));
-  let of = null, value = null, current = null, timer = 0, tries = 0, pending = null, busy = false, sent = false, closed = false, started = 0;
+  let of = null, value = null, current = null, timer = 0, tries = 0, pending = null, busy = false, sent = false, closed = false, nagged = false, started = 0;
   const clock = (iso) => new Date(iso).toTimeString().slice(0, 8);
   const say = (kind, text) => { const s = $('.cp-saved'); s.dataset.kind = kind; if (s.textContent !== text) s.textContent = text; };
   const plural = (n) => (n === 1 ? '1 item is missing' : `${n} items are missing`);
@@ -17,7 +17,7 @@ function ratingForm(root, api) {
 
   function load(form) {                              // form: {html, comparison, answers, comment, uuid, saved, closed}
     if (form.comparison !== of) {
-      clearTimeout(timer); of = form.comparison; current = null; pending = null; tries = 0; started = Date.now();
+      clearTimeout(timer); of = form.comparison; current = null; pending = null; tries = 0; nagged = false; started = Date.now();
       root.innerHTML = form.html; sent = !!form.saved;
       value = { comparison: of, answers: form.answers || {}, comment: form.comment || '', uuid: form.uuid || uuid(), seconds: 0 };
       fill(); side(sets()[0]?.dataset.side || root.querySelector('[data-formtab]')?.dataset.formtab || 'A');
@@ -43,7 +43,7 @@ function ratingForm(root, api) {
     for (const f of sets()) f.classList.toggle('done', !!picked(f));
     const left = missing(), box = $('.cp-missing');
     box.replaceChildren();
-    if (left.length && left.length < sets().length) {
+    if (left.length && (nagged || left.length < sets().length)) {
       box.append(`${left.length} left: `);
       for (const f of left.slice(0, 3)) {
         const b = Object.assign(document.createElement('button'), { type: 'button', className: 'cp-link', textContent: f.dataset.title });
@@ -89,7 +89,7 @@ function ratingForm(root, api) {
   async function save() {
     if (closed || !of) return;
     const left = missing();
-    if (left.length) { say('warn', `Not saved: ${plural(left.length)}`); return mark(left[0], true); }
+    if (left.length) { nagged = true; after(); say('warn', `Not saved: ${plural(left.length)}`); return mark(left[0], true); }
     if (busy || (sent && $('.cp-saved').dataset.kind === 'ok')) return;
     busy = true; clearTimeout(timer); say('busy', 'Saving');
     const mine = value, r = await api.save(mine).catch(() => null);

@@ -35,6 +35,8 @@ def engine_for(url: str) -> Engine:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin)
         return engine
+    if parsed.drivername != "postgresql+psycopg":
+        raise BadInput(f"PLAYGROUND_DATABASE_URL begins with {parsed.drivername}://. Only postgresql:// is known.")
     return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
 
 

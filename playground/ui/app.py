@@ -5,6 +5,7 @@ Streams and the database are opened before a start and closed after it has retur
 
 import os
 import signal
+import socket
 import sys
 import threading
 import warnings
@@ -24,6 +25,7 @@ from fastapi import FastAPI
 from gradio.route_utils import CustomCORSMiddleware
 from starlette.middleware import Middleware
 
+from playground.errors import PlaygroundError
 from playground.service import Playground
 from playground.service.line import Line
 from playground.settings import Settings
@@ -83,8 +85,19 @@ def web(playground: Playground) -> FastAPI:
         return gr.mount_gradio_app(app, demo, path="/", **root, **widgets.page_options(), **COMMON)
 
 
+def check_address(settings: Settings) -> None:
+    """Raise `PlaygroundError` with what to change where nothing can listen on this host and port."""
+    host, port = settings.host, settings.port
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        fix = "Stop what uses it, or choose another PLAYGROUND_PORT or PLAYGROUND_HOST."
+        raise PlaygroundError(f"The page cannot listen on {host}, port {port}: {error.strerror}. {fix}") from error
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; then close streams, write what is left, close the database."""
+    check_address(settings)
     with Playground.open(settings) as playground:
         app = web(playground)
         playground.models.warm()
@@ -117,6 +130,7 @@ def _same_origin_only(app: FastAPI) -> None:
 def launch(playground: Playground, demo: gr.Blocks) -> None:
     """Start through `demo.launch()`, which a Space (ZeroGPU included) needs; returns after a stop signal."""
     settings = playground.settings
+    check_address(settings)
     demo.launch(
         server_name=settings.host,
         server_port=settings.port,

@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -15,14 +15,15 @@ from adapters.base import Adapter, Chunk, Example, GenerateConfig, Message, Usag
 from adapters.errors import Unavailable
 from adapters.local.available import why_not
 from adapters.local.engine import MOST_ROWS, Engine, residents_setting
-from adapters.local.job import Ended, Job, Running, Sampling, Status
+from adapters.local.job import Ask, Ended, Event, Job, Running, Sampling, Status
 from adapters.local.prompt import Encoder, check_length, encode
 from adapters.local.spec import LocalSpec, read_spec
-from adapters.local.weights import find, stamp_of, weights_hash
+from adapters.local.weights import find, most_tokens, stamp_of, weights_hash
 
 PROVIDER = "local"
 AT_ONCE = MOST_ROWS  # requests of a batch run: one full batch, so that a page's question waits for one at most
 DTYPE = "bfloat16"  # of what is not quantised, on every device
+SIGN, STUCK = 5.0, 60.0  # seconds: between two signs of life; until a silent engine counts as hung
 
 
 @lru_cache(maxsize=1)
@@ -32,13 +33,17 @@ def engine() -> Engine:
 
 
 def unavailable(name: str, options: Mapping[str, Any]) -> str | None:
-    return why_not(read_spec(name, options))
+    return _why_not(read_spec(name, options))
+
+
+def _why_not(spec: LocalSpec) -> str | None:
+    return why_not(spec, loaded=engine().holds(spec), gives_back=engine().gives_back)
 
 
 def create(name: str, options: Mapping[str, Any], examples: Sequence[Example]) -> Adapter:
     """Raises `Unavailable` with the command to type when packages, weights or memory are missing."""
     spec = read_spec(name, options)
-    if reason := why_not(spec):
+    if reason := _why_not(spec):
         raise Unavailable(reason[0].upper() + reason[1:], fix="")
     return LocalTransformers(name, spec, engine())
 
@@ -48,8 +53,10 @@ class LocalTransformers:
 
     def __init__(self, name: str, spec: LocalSpec, engine: Engine) -> None:
         self.model = f"{PROVIDER}/{name}"
-        self._spec, self._engine = spec, engine
+        self._engine = engine
         self._weights = find(spec)
+        most = most_tokens(self._weights.folder) or spec.context
+        self._spec = replace(spec, context=min(spec.context, most))
         self._encoder = Encoder(self._weights.folder)
 
     @cached_property
@@ -62,7 +69,7 @@ class LocalTransformers:
 
     def sent(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
         """The parameters that reach the model; in the key of batch runs."""
-        return {"max_tokens": config.max_tokens, **asdict(sampling_of(config))}
+        return {"max_tokens": config.max_tokens, "stop": config.stop, **asdict(sampling_of(config))}
 
     def check(self, messages: Sequence[Message], config: GenerateConfig) -> None:
         """Raise `PromptTooLong` before anything is asked; counts tokens without torch."""
@@ -73,12 +80,18 @@ class LocalTransformers:
         check_length(ids, self._spec, config.max_tokens)
         sampling = sampling_of(config)
         yield Chunk(parameters={"max_tokens": config.max_tokens, "temperature": sampling.temperature})
-        stops = self._encoder.stops(self._spec)
-        loop = asyncio.get_running_loop()
-        job = Job(self._spec, self._encoder, ids, config.max_tokens, sampling, stops, loop)
+        ask = Ask(
+            spec=self._spec,
+            ids=tuple(ids),
+            max_tokens=config.max_tokens,
+            sampling=sampling,
+            stops=self._encoder.stops(self._spec),
+            ends=config.stop,
+        )
+        job = Job(ask, self._encoder, asyncio.get_running_loop())
         self._engine.submit(job)
         try:
-            while not isinstance(event := await job.events.get(), Ended):
+            while not isinstance(event := await self._event(job), Ended):
                 if isinstance(event, BaseException):
                     raise event
                 if isinstance(event, str):
@@ -91,6 +104,16 @@ class LocalTransformers:
             yield Chunk(stop_reason=event.reason, usage=usage, model=self._spec.name)
         finally:
             self._engine.forget(job)
+
+    async def _event(self, job: Job) -> Event:
+        """The next event, or a sign of life while the engine gets on: a long line or prompt is no hung model."""
+        while True:
+            try:
+                async with asyncio.timeout(SIGN):
+                    return await job.events.get()
+            except TimeoutError:
+                if self._engine.quiet < STUCK:
+                    return Status(job.said)
 
 
 def sampling_of(config: GenerateConfig) -> Sampling:

@@ -1,41 +1,60 @@
 """One thread owns torch: import, load, warm-up, generate, unload. Everyone else puts jobs into its queue.
 
 Jobs are taken in the order they came; those for the same model with the same sampling that wait at that moment run as
-one batch. One model is resident by default; the least recently used goes before another comes.
+one batch. Where Hugging Face lends a GPU by the second, the thread hands the batch to `zero` instead.
 """
 
+import copy
 import logging
 import os
 import threading
 import time
 from collections import deque
-from typing import Any
+from collections.abc import Sequence
 
-from adapters.errors import AdapterError, RateLimited
-from adapters.local.decode import Cancelled, Row, Rows, criteria
-from adapters.local.job import Job, Running
-from adapters.local.loading import Loaded, as_error, load, start_torch, unload
+from adapters.errors import AdapterError, OutOfMemory, RateLimited, Unavailable
+from adapters.local import zero
+from adapters.local.job import Job
+from adapters.local.loading import Loaded, as_error, tidy
+from adapters.local.residents import Residents
+from adapters.local.spec import LocalSpec
+from adapters.local.work import answer
 
 log = logging.getLogger(__name__)
 MOST_WAITING, MOST_ROWS = 64, 8
 GATHER = 0.02  # seconds in which requests that belong together arrive
+CLOSED = "The local model has been shut down."
 
 
 class Engine:
     """The queue and the thread. `residents`: models kept in memory at once."""
 
     def __init__(self, *, residents: int = 1, rows: int = MOST_ROWS, waiting: int = MOST_WAITING) -> None:
-        self.residents, self.rows, self.waiting = residents, rows, waiting
+        self.rows, self.waiting = rows, waiting
+        self._models = Residents(residents)
         self._queue: deque[Job] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._loaded: dict[str, Loaded] = {}
-        self._running: Rows | None = None
+        self._batch: Sequence[Job] = ()
+        self._flags: zero.Flags | None = None
         self._closing = False
+        self._progress = time.monotonic()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a batch is under way."""
+        return bool(self._batch)
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since the thread last got on with something: a token, a layer, a second of loading."""
+        return time.monotonic() - self._progress
 
     def submit(self, job: Job) -> None:
-        """Queue a job; raises `RateLimited` when too many wait already."""
+        """Queue a job. Raises `RateLimited` when too many wait already, `Unavailable` after `close`."""
         with self._changed:
+            if self._closing:
+                raise Unavailable(CLOSED, fix="Start the playground again.")
             if len(self._queue) >= self.waiting:
                 words = f"The local model is busy: {len(self._queue)} requests are waiting."
                 raise RateLimited(words, fix="Try again in a minute.")
@@ -53,171 +72,138 @@ class Engine:
             if job in self._queue:
                 self._queue.remove(job)
                 self._tell_places()
+            if self._flags and job in self._batch:
+                self._flags.set(self._batch.index(job))
 
     def resident(self) -> tuple[Loaded, ...]:
-        return tuple(self._loaded.values())
+        return self._models.resident()
+
+    def holds(self, spec: LocalSpec) -> bool:
+        """Whether the model is in memory, so that asking it needs no more of it."""
+        return self._models.holds(spec)
+
+    def gives_back(self, device: str) -> int:
+        """Bytes of memory that would be free there if every resident model went."""
+        return self._models.gives_back(device)
 
     def evict_all(self) -> None:
-        """Free every model that no request uses; for whoever needs the memory."""
-        if self._running is None:
-            for key in list(self._loaded):
-                unload(self._loaded.pop(key))
+        """Free every model unless one answers; for whoever needs the memory."""
+        if not self.busy:
+            self._models.clear()
 
     def close(self, timeout: float = 10.0) -> None:
-        """End the thread and free every model."""
+        """End the thread and free every model. Whoever still waits gets an error."""
         with self._changed:
             self._closing = True
-            for job in self._queue:
+            for job in (*self._queue, *self._batch):
+                job.send(Unavailable(CLOSED, fix="Start the playground again."))
                 job.stop.set()
+            self._queue.clear()
             self._changed.notify()
-        if self._running:
-            for row in self._running.rows:
-                row.job.stop.set()
         if self._thread:
             self._thread.join(timeout)
 
     def _tell_places(self) -> None:
-        busy = 1 if self._running else 0
+        running = sum(not job.over and not job.stop.is_set() for job in self._batch)
         for place, job in enumerate(self._queue):
-            ahead = place + busy
+            ahead = place + running
             job.say(f"Waiting for the local model, {ahead} ahead" if ahead else "Waiting for the local model")
 
     # -- the thread
 
     def _work(self) -> None:
-        torch: Any = None
         while batch := self._next():
             try:
-                torch = torch or start_torch()
-                with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # loading draws numbers too
-                    loaded = self._resident(batch)
-                    self._generate(torch, loaded, batch)
+                self._run(batch)
             except AdapterError as error:
-                self._fail(batch, error)
+                self._failed(batch, error)
             except Exception as error:  # the one boundary: the engine must outlive any failure of torch
                 log.exception("the local engine failed on a request")
-                self._fail(batch, as_error(error))
+                self._failed(batch, as_error(error))
             finally:
-                self._running = None
-        for key in list(self._loaded):
-            unload(self._loaded.pop(key))
+                with self._changed:
+                    self._batch = ()
+                    for job in batch:  # whatever happened, nobody is left waiting
+                        if job not in self._queue:
+                            job.send(AdapterError("The local model ended without an answer."))
+        self._models.clear()
 
     def _next(self) -> list[Job]:
         """The next jobs that can run as one batch; empty at the end."""
         while True:
             with self._changed:
-                while not self._queue and not self._closing:
-                    self._changed.wait()
-            time.sleep(GATHER)
+                self._changed.wait_for(lambda: self._queue or self._closing)
+                self._progress = time.monotonic()
+                early = GATHER - (self._progress - self._queue[0].asked) if self._queue else 0.0
+            if early > 0:
+                time.sleep(early)
             with self._changed:
-                self._queue = deque(job for job in self._queue if not job.stop.is_set())
                 if self._closing:
                     return []
+                self._queue = deque(job for job in self._queue if not job.stop.is_set())
                 if self._queue:
                     return self._take()
 
     def _take(self) -> list[Job]:
         first = self._queue[0]
-        batch = [job for job in self._queue if self._together(first, job)][: self.rows]
+        batch = [job for job in self._queue if job is first or _together(first, job)][: self.rows]
         for job in batch:
             self._queue.remove(job)
-        self._running = Rows([Row(job) for job in batch])
+        self._batch = batch
         self._tell_places()
         return batch
 
-    def _together(self, first: Job, job: Job) -> bool:
-        if job is first:
-            return True
-        same = job.spec.key == first.spec.key and job.sampling == first.sampling
-        return same and not first.sampling.alone
+    def _beat(self) -> None:
+        self._progress = time.monotonic()
 
-    def _resident(self, batch: list[Job]) -> Loaded:
-        spec = batch[0].spec
-        if spec.key not in self._loaded:
-            freed = 0
-            while len(self._loaded) >= self.residents:
-                oldest = min(self._loaded, key=lambda key: self._loaded[key].used)
-                unload(self._loaded.pop(oldest))
-
-            def say(words: str) -> None:
-                for job in batch:
-                    job.say(words)
-
-            loaded = load(spec, say=say, freed=freed)
-            self._hook(loaded)
-            self._loaded[spec.key] = loaded
-        loaded = self._loaded[spec.key]
-        loaded.used = time.monotonic()
-        return loaded
-
-    def _hook(self, loaded: Loaded) -> None:
-        """Look between two layers whether anybody still waits: a long prefill ends within a layer."""
-
-        def look(module: Any, inputs: Any) -> None:
-            if self._running:
-                self._running.check()
-
-        for layer in loaded.model.model.layers:
-            layer.register_forward_pre_hook(look)
-
-    def _generate(self, torch: Any, loaded: Loaded, batch: list[Job]) -> None:
-        rows = self._running
-        assert rows is not None
-        first = batch[0]
-        for job in batch:
-            job.say("")
-            job.send(Running(parameters(loaded, job, len(batch))))
-        width, pad = max(len(job.ids) for job in batch), first.encoder.pad
-        ids = torch.tensor([[pad] * (width - len(j.ids)) + j.ids for j in batch], device=loaded.model.device)
-        mask = torch.tensor([[0] * (width - len(j.ids)) + [1] * len(j.ids) for j in batch], device=ids.device)
-        sampling = first.sampling
-        options: dict[str, Any] = {"do_sample": not sampling.greedy}
-        if not sampling.greedy:
-            options |= {"temperature": sampling.temperature, "top_p": sampling.top_p or 1.0, "top_k": 0}
-        try:
-            with torch.inference_mode():
-                if sampling.seed is not None:
-                    torch.manual_seed(sampling.seed)
-                loaded.model.generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    streamer=rows,
-                    stopping_criteria=criteria(rows),
-                    eos_token_id=sorted({i for job in batch for i in job.stops}),
-                    pad_token_id=pad,
-                    max_new_tokens=max(job.max_tokens for job in batch),
-                    **options,
-                )
-        except Cancelled:
+    def _run(self, batch: Sequence[Job]) -> None:
+        if zero.lent is None:
+            answer(self._models, batch, beat=self._beat)
             return
-        finally:
-            loaded.used = time.monotonic()
+        with zero.Flags(len(batch)) as flags:
+            with self._changed:
+                self._flags = flags
+                for row, job in enumerate(batch):
+                    if job.stop.is_set():
+                        flags.set(row)
+            try:
+                zero.answer_there(batch, flags, beat=self._beat)
+            finally:
+                with self._changed:
+                    self._flags = None
 
-    def _fail(self, batch: list[Job], error: BaseException) -> None:
-        error.__traceback__ = None  # it would keep the model alive
-        for row in self._running.rows if self._running else [Row(job) for job in batch]:
-            row.fail(error)
+    def _failed(self, batch: Sequence[Job], error: AdapterError) -> None:
+        """Tell each row, in an error of its own. Rows that only together were too big run again, one by one."""
+        _forget_frames(error)
+        if isinstance(error, OutOfMemory):
+            tidy()
+        waiting = [job for job in batch if not job.over and not job.stop.is_set()]
+        again = [job for job in waiting if not job.begun] if isinstance(error, OutOfMemory) and len(batch) > 1 else []
+        with self._changed:
+            for job in waiting:
+                if job not in again or self._closing:
+                    job.send(copy.copy(error))
+            for job in reversed(again):
+                job.alone = True
+                self._queue.appendleft(job)
 
 
-def parameters(loaded: Loaded, job: Job, batch_size: int) -> dict[str, Any]:
-    """Everything that a repetition needs to know, as it was used."""
-    sampling = job.sampling
-    return {
-        "max_tokens": job.max_tokens,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "seed": sampling.seed,
-        "greedy": sampling.greedy,
-        "stop_token_ids": list(job.stops),
-        "quantisation": loaded.weights.quantised or loaded.spec.quantisation,
-        "dtype": loaded.dtype,
-        "device": loaded.device,
-        "revision": loaded.spec.revision,
-        "weights_sha256": loaded.sha256,
-        "batch_size": batch_size,
-        "context": job.spec.context,
-        "reference_prompt": job.spec.reference_prompt,
-    }
+def _together(first: Job, job: Job) -> bool:
+    """Whether two jobs can be rows of one batch."""
+    if first.alone or job.alone or first.ask.sampling.alone:
+        return False
+    return (job.ask.spec.key, job.ask.sampling, job.ask.stops) == (
+        first.ask.spec.key,
+        first.ask.sampling,
+        first.ask.stops,
+    )
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """The frames of a kept error would keep the model alive."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def residents_setting() -> int:

@@ -1,4 +1,4 @@
-"""Weights -> a model in memory, and out of it again. Runs on the engine's thread only.
+"""Weights -> a model in memory, and out of it again. Runs on the thread that owns torch only.
 
 Loading is from safetensors, never over the network; a tensor that is missing or of the wrong shape is refused,
 because transformers would fill it with random values.
@@ -9,23 +9,28 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from adapters.errors import OutOfMemory, Unavailable
-from adapters.local.available import check_device, check_memory, device_of, needed_bytes
+from adapters.errors import AdapterError, OutOfMemory, Unavailable
+from adapters.local.available import device_of, needed_bytes
 from adapters.local.spec import LocalSpec
-from adapters.local.weights import Weights, check_sums, find, stamp_of, weights_hash
+from adapters.local.weights import Weights, stamp_of, weights_hash
 
-log = logging.getLogger(__name__)
+CLOSE = "Close other programs, use nf4, or choose a smaller model."
+# Log lines of no use to a user: "inputs will be cast" per layer and token; kernels of a hub that is not asked.
+NOISY = ("bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops")
 
 
 @dataclass(eq=False)
 class Loaded:
-    """A resident model. `pins`: generate() calls that use it; `used`: seconds of the monotonic clock."""
+    """A resident model. `size`: bytes of its weights; `held`: those that come back when it goes (mapped files do not
+    count); `used`: seconds of the monotonic clock; `look`: called within layers, raises to end a generation."""
 
     spec: LocalSpec
     weights: Weights
@@ -33,12 +38,17 @@ class Loaded:
     device: str
     dtype: str
     sha256: str
-    load_s: float
+    software: str
+    load_s: float = 0.0
+    size: int = 0
+    held: int = 0
     used: float = 0.0
+    look: Callable[[], None] | None = None
 
 
-def start_torch(threads: int | None = None) -> Any:
-    """Import torch and transformers once, on the engine's thread. Leaves one core to the page on a processor."""
+@lru_cache(maxsize=1)
+def start_torch() -> Any:
+    """Import torch and transformers once, on the thread that will own them. Leaves one core to the page."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import torch
@@ -46,43 +56,65 @@ def start_torch(threads: int | None = None) -> Any:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # one line per layer and token
-    torch.set_num_threads(threads or max(1, (os.cpu_count() or 2) - 1))
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
     return torch
 
 
-def load(spec: LocalSpec, *, say: Callable[[str], None], freed: int = 0) -> Loaded:
-    """Load one model, with a sentence a second to `say`. Raises `Unavailable` or `OutOfMemory` with a fix."""
-    weights = find(spec)
-    check_device(spec, weights)
-    check_memory(spec, weights, freed=freed)
-    check_sums(weights.folder)
-    started, over = time.monotonic(), threading.Event()
-    ticker = threading.Thread(target=_tell, args=(spec, weights, say, over), daemon=True)
+def load(spec: LocalSpec, weights: Weights) -> Loaded:
+    """Load one model, ready to answer. Raises `Unavailable` or `OutOfMemory` with a fix."""
+    start_torch()
+    started, before = time.monotonic(), _own_bytes()
+    digest = weights_hash(weights.folder, stamp_of(weights.folder))
+    model, device = from_pretrained(spec, weights, device_of(spec))
+    dtype = str(next(iter(model.parameters())).dtype).removeprefix("torch.")
+    loaded = Loaded(spec, weights, model, device, dtype, digest, _software())
+    _watch(loaded)
+    _warm_up(model)
+    loaded.load_s = time.monotonic() - started
+    loaded.size = int(model.get_memory_footprint())
+    loaded.held = loaded.size if device != "cpu" else min(loaded.size, max(0, _own_bytes() - before))
+    return loaded
+
+
+def _software() -> str:
+    found = []
+    for name in ("torch", "transformers", "bitsandbytes"):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found)
+
+
+@contextmanager
+def telling(spec: LocalSpec, weights: Weights, say: Callable[[str], None]) -> Iterator[None]:
+    """A sentence a second to `say` while the body loads: a long load must not look like a hung one."""
+    over, need, before, started = threading.Event(), needed_bytes(spec, weights), resident_bytes(), time.monotonic()
+
+    def tell() -> None:
+        while not over.is_set():
+            share = min(99, int(100 * max(0, resident_bytes() - before) / need))
+            say(f"Loading the local model, {share} %, {time.monotonic() - started:.0f} s")
+            over.wait(1.0)
+
+    ticker = threading.Thread(target=tell, name="loading", daemon=True)
     ticker.start()
     try:
-        model, device = _from_pretrained(spec, weights)
-        _warm_up(model)
+        yield
     finally:
         over.set()
         ticker.join()
-    dtype = str(next(iter(model.parameters())).dtype).removeprefix("torch.")
-    digest = weights_hash(weights.folder, stamp_of(weights.folder))
-    return Loaded(spec, weights, model, device, dtype, digest, time.monotonic() - started)
-
-
-def _tell(spec: LocalSpec, weights: Weights, say: Callable[[str], None], over: threading.Event) -> None:
-    started, before, need = time.monotonic(), resident_bytes(), needed_bytes(spec, weights)
-    while not over.is_set():
-        gained = max(0, resident_bytes() - before)
-        share = min(99, int(100 * gained / need))
-        say(f"Loading the local model, {share} %, {time.monotonic() - started:.0f} s")
-        over.wait(1.0)
 
 
 def resident_bytes() -> int:
     """Memory of this process that lies in RAM, in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _own_bytes() -> int:
+    """As `resident_bytes`, without mapped files: those are given up by themselves when memory is short."""
+    fields = Path("/proc/self/statm").read_text().split()
+    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
 
 
 def quantisation_config(spec: LocalSpec) -> Any:
@@ -100,43 +132,73 @@ def quantisation_config(spec: LocalSpec) -> Any:
     return BitsAndBytesConfig(load_in_8bit=True) if spec.quantisation == "int8" else None
 
 
-def _from_pretrained(spec: LocalSpec, weights: Weights) -> tuple[Any, str]:
-    import torch
+def from_pretrained(spec: LocalSpec, weights: Weights, device: str) -> tuple[Any, str]:
+    """The model and its device, whole or not at all. Raises `Unavailable` or `OutOfMemory` with a fix."""
+    torch = start_torch()
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    device = device_of(spec)
+    if device != "cpu" and not torch.cuda.is_available():
+        fix = "Install the build from https://pytorch.org for your GPU, or write device: cpu."
+        raise Unavailable("There is a GPU, but this torch cannot use it.", fix=fix)
     options: dict[str, Any] = {"dtype": torch.bfloat16, "use_safetensors": True, "local_files_only": True}
     if weights.quantised is None and (config := quantisation_config(spec)) is not None:
         options["quantization_config"] = config
     if device != "cpu":
         options["device_map"] = {"": device}
+    folder = weights.folder
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(weights.folder, output_loading_info=True, **options)
-        model, report = loaded
+        found: Any = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
     except SafetensorError as error:
-        raise Unavailable(f"A weights file in {weights.folder} is damaged: {error}.", fix="Pull it again.") from error
+        raise Unavailable(f"A weights file in {folder} is damaged: {error}.", fix="Pull it again.") from error
     except ImportError as error:
         raise Unavailable(f"A package is missing: {error.name}.", fix="pip install -e '.[local]'") from error
-    except (RuntimeError, MemoryError) as error:
-        raise as_error(error) from error
-    except (OSError, ValueError) as error:
-        raise Unavailable(f"{weights.folder} cannot be loaded: {error}.", fix="Pull it again.") from error
+    except (RuntimeError, MemoryError, OSError, ValueError) as error:
+        if _is_memory(error):
+            raise OutOfMemory("The machine ran out of memory while loading.", fix=CLOSE) from error
+        raise Unavailable(f"{folder} cannot be loaded: {_first_line(error)}", fix="Pull it again.") from error
+    model, report = found
     bad = [*report.get("missing_keys", ()), *report.get("mismatched_keys", ())]
     if bad:
-        words = f"{len(bad)} tensors are missing or of the wrong shape in {weights.folder}, such as {bad[0]}."
+        words = f"{len(bad)} tensors are missing or of the wrong shape in {folder}, such as {bad[0]}."
         raise Unavailable(words, fix="Pull the model again.")
     return model.eval(), device
 
 
-def as_error(error: BaseException) -> OutOfMemory | Unavailable:
-    """What torch says when memory ends, as an error with a fix; anything else named by its type."""
-    words = str(error)
-    if "out of memory" in words.lower() or "can't allocate" in words or "unable to mmap" in words.lower():
+def _is_memory(error: BaseException) -> bool:
+    words = str(error).lower()
+    marks = ("out of memory", "can't allocate", "unable to mmap", "cannot allocate")
+    return isinstance(error, MemoryError) or any(mark in words for mark in marks)
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
+def as_error(error: BaseException) -> AdapterError:
+    """A failure of a generation: memory that ended, with a fix; anything else named by its type."""
+    if _is_memory(error):
         return OutOfMemory("The machine ran out of memory.", fix="Use fewer tokens or examples, then try again.")
-    return Unavailable(
-        f"The model failed with {type(error).__name__}: {words.splitlines()[0] if words else ''}", fix=""
-    )
+    return AdapterError(f"The model failed with {_first_line(error)}.")
+
+
+def _watch(loaded: Loaded) -> None:
+    """Look before every matrix of every layer: also a prefill of an 8B model on two cores ends within a second.
+
+    The settings that the model's authors keep beside the weights (sampling, penalties) are laid aside: what is used
+    is what is asked for and written down.
+    """
+    import torch
+    from transformers import GenerationConfig
+
+    def look(module: Any, inputs: Any) -> None:
+        if loaded.look:
+            loaded.look()
+
+    for module in loaded.model.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.register_forward_pre_hook(look)
+    loaded.model.generation_config = GenerationConfig()
 
 
 def _warm_up(model: Any) -> None:
@@ -149,11 +211,16 @@ def _warm_up(model: Any) -> None:
 
 def unload(loaded: Loaded) -> None:
     """Free a model: memory goes back to the system, not only to the allocator."""
+    loaded.model = loaded.look = None
+    tidy()
+
+
+def tidy() -> None:
+    """Give back what nobody uses any more, after an eviction or when memory ran out."""
     import torch
 
-    loaded.model = None
     gc.collect()
-    if loaded.device != "cpu":
+    if torch.cuda.is_available():
         torch.cuda.empty_cache()
     with suppress(OSError, AttributeError):  # not glibc: memory stays with the allocator, which reuses it
         import ctypes

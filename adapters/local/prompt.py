@@ -86,6 +86,23 @@ class Encoder:
             found = next((t["template"] for t in found if t.get("name") == "default"), None)
         return found if isinstance(found, str) else None
 
+    @cached_property
+    def layout(self) -> Any:
+        """The chat template, ready to render. Raises `Unavailable` without one, `TemplateError` for a bad one."""
+        from jinja2 import TemplateError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        if self.template is None:
+            raise Unavailable(f"{self.folder} has no chat template.", fix="Choose a chat model.")
+
+        def refuse(words: str) -> None:
+            raise TemplateError(words)
+
+        loops = ["jinja2.ext.loopcontrols"]
+        made = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=loops)
+        made.globals["raise_exception"] = refuse  # no strftime_now: a prompt that changes by the day repeats nothing
+        return made.from_string(self.template)
+
     @property
     def is_llama3(self) -> bool:
         return all(self.commands.token_to_id(t) is not None for t in (BEGIN, START, END, TURN))
@@ -136,6 +153,7 @@ def check_length(ids: Sequence[int], spec: LocalSpec, max_tokens: int) -> None:
             f"when {max_tokens} are kept for the answer.",
             need=len(ids),
             have=max(0, room),
+            fix="" if room > 0 else f"Ask for an answer of fewer than {spec.context} tokens.",
         )
 
 
@@ -180,20 +198,10 @@ def _template(encoder: Encoder, messages: Sequence[Message]) -> list[int]:
 
 def _render(encoder: Encoder, messages: list[tuple[str, str]]) -> str:
     from jinja2 import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    if encoder.template is None:
-        raise Unavailable(f"{encoder.folder} has no chat template.", fix="Choose a chat model.")
-
-    def refuse(words: str) -> None:
-        raise TemplateError(words)
 
     tokens = {k: v["content"] if isinstance(v, dict) else v for k, v in encoder.config.items() if k.endswith("_token")}
-    loops = ["jinja2.ext.loopcontrols"]
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=loops)
-    environment.globals["raise_exception"] = refuse  # no strftime_now: a prompt that changes by the day repeats nothing
     try:
-        return environment.from_string(encoder.template).render(
+        return encoder.layout.render(
             messages=[{"role": role, "content": content} for role, content in messages],
             add_generation_prompt=True,
             **{name: token for name, token in tokens.items() if token},

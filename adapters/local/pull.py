@@ -3,24 +3,22 @@
 The only verb that asks the network. Everything is made in a temporary folder and renamed at the end.
 """
 
-import logging
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from adapters.errors import ConnectionBroken, Unavailable
-from adapters.local.available import EXTRA, missing_package
-from adapters.local.loading import as_error, quantisation_config, start_torch
+from adapters.local.available import EXTRA, device_of, missing_package
+from adapters.local.loading import from_pretrained
 from adapters.local.spec import LocalSpec
-from adapters.local.weights import Weights, inspect, pulled_folder, write_sums
+from adapters.local.weights import SOURCE, Weights, inspect, pulled_folder, write_sums
 
-log = logging.getLogger(__name__)
-WANTED = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "*.jinja"]
-WANTED += ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"]
-BESIDE = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+WANTED = ["model*.safetensors", "model.safetensors.index.json", "config.json", "generation_config.json"]
+BESIDE = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"]
+OFFLINE = "HF_HUB_OFFLINE is set."
 Say = Callable[[str], None]
 
 
@@ -36,17 +34,22 @@ def pull(spec: LocalSpec, *, say: Say, again: bool = False) -> Weights:
     if (target / "config.json").is_file() and not again:
         say(f"{target} is here already.")
         return inspect(target)
-    source = inspect(_source(spec, say=say))
     target.parent.mkdir(parents=True, exist_ok=True)
+    source = _source(spec, say=say)
     _check_disk(target.parent, source, spec)
     made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         if spec.quantisation == "none" or source.quantised:
             say(f"Copying {source.size / 1e9:.1f} GB")
-            shutil.copytree(source.folder, made, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.bin", ".git"))
+            _copy(source.folder, made, WANTED)
         else:
             say(f"Quantising to {spec.quantisation}; this takes minutes for an 8B model and is done once")
             _quantise(spec, source, made)
+        _copy(source.folder, made, BESIDE)
+        origin = {"model": spec.name, "revision": spec.revision, "commit": source.commit}
+        (made / SOURCE).write_text(json.dumps(origin, indent=1) + "\n")
+        for path in made.iterdir():
+            path.chmod(0o644)  # save_pretrained writes weights for the owner alone
         write_sums(made)
         made.chmod(0o755)
         _replace(made, target)
@@ -58,27 +61,50 @@ def pull(spec: LocalSpec, *, say: Say, again: bool = False) -> Weights:
         shutil.rmtree(made, ignore_errors=True)
     done = inspect(target)
     say(f"Saved {done.size / 1e9:.2f} GB in {target}")
+    if source.folder.parent.name == "snapshots":
+        say(f"The download is no longer needed; it may be deleted: {source.folder.parents[1]}")
     return done
 
 
-def _source(spec: LocalSpec, *, say: Say) -> Path:
+def _source(spec: LocalSpec, *, say: Say) -> Weights:
     folder = Path(spec.name).expanduser()
     if folder.is_dir():
-        return folder
+        return inspect(folder)
     if os.environ.get("HF_HUB_OFFLINE", "") in ("1", "true", "True", "ON"):
-        raise ConnectionBroken("HF_HUB_OFFLINE is set.", fix="Unset it for the pull, or name a local folder.")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
+        raise ConnectionBroken(OFFLINE, fix="Unset it for the pull, or name a local folder.")
     say(f"Downloading {spec.name} ({spec.revision}): safetensors and tokenizer only")
+    found = _download(spec)
+    if not any(found.glob("*.safetensors")):
+        words = f"{spec.name} has no safetensors weights at revision {spec.revision}; others are not loaded."
+        raise Unavailable(words, fix="Write a revision that has them in models.yaml, such as refs/pr/1.")
+    return inspect(found)
+
+
+def _download(spec: LocalSpec) -> Path:
+    """Into the hub's cache, which resumes what was broken off. Progress bars go to standard error."""
+    from httpx2 import HTTPError  # what huggingface_hub speaks through
+    from huggingface_hub import errors, snapshot_download
+
     try:
-        return Path(snapshot_download(spec.name, revision=spec.revision, allow_patterns=WANTED))
-    except HFValidationError as error:
+        return Path(snapshot_download(spec.name, revision=spec.revision, allow_patterns=[*WANTED, *BESIDE]))
+    except errors.HFValidationError as error:
         raise Unavailable(f"'{spec.name}' is neither a folder nor a hub id.", fix="Write owner/name.") from error
-    except (LocalEntryNotFoundError, HfHubHTTPError) as error:
-        reason = str(error).splitlines()[0]
-        fix = "Check the network and the model's name, or copy the model here and pull its folder."
-        raise ConnectionBroken(f"The hub could not be reached or refused: {reason}", fix=fix) from error
+    except errors.GatedRepoError as error:
+        fix = "Accept them on the model's page, then type: hf auth login"
+        raise Unavailable(f"{spec.name} asks for its terms to be accepted.", fix=fix) from error
+    except errors.RevisionNotFoundError as error:
+        raise Unavailable(f"{spec.name} has no revision {spec.revision}.", fix="Correct it in models.yaml.") from error
+    except errors.RepositoryNotFoundError as error:
+        raise Unavailable(
+            f"The hub has no public model {spec.name}.", fix="Check the name, or: hf auth login"
+        ) from error
+    except (errors.LocalEntryNotFoundError, HTTPError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        fix = "Check the network and pull again, or copy the model here and pull its folder."
+        raise ConnectionBroken(f"The hub could not be reached, or broke off: {reason}", fix=fix) from error
+    except OSError as error:
+        fix = "Free some space, or set HF_HOME to another disk, then pull again."
+        raise Unavailable(f"The download could not be written: {error}.", fix=fix) from error
 
 
 def _check_disk(folder: Path, source: Weights, spec: LocalSpec) -> None:
@@ -90,36 +116,24 @@ def _check_disk(folder: Path, source: Weights, spec: LocalSpec) -> None:
         raise Unavailable(words, fix="Free some space, or set PLAYGROUND_LOCAL_MODELS to another disk.")
 
 
+def _copy(source: Path, target: Path, patterns: list[str]) -> None:
+    for pattern in patterns:
+        for path in source.glob(pattern):
+            shutil.copy2(path, target / path.name)
+
+
 def _quantise(spec: LocalSpec, source: Weights, target: Path) -> None:
     """Save before any forward: after one, bitsandbytes' packed weights on a processor are not what was loaded."""
-    torch = start_torch()
-    from transformers import AutoModelForCausalLM
-
-    options: dict[str, Any] = {"dtype": torch.bfloat16, "quantization_config": quantisation_config(spec)}
-    try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            source.folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
-        )
-    except (RuntimeError, MemoryError) as error:
-        raise as_error(error) from error
-    model, report = loaded
-    if bad := [*report.get("missing_keys", ()), *report.get("mismatched_keys", ())]:
-        raise Unavailable(
-            f"{len(bad)} tensors are missing in {source.folder}, such as {bad[0]}.", fix="Fetch it again."
-        )
+    model, _ = from_pretrained(spec, source, device_of(spec))
     model.save_pretrained(target)
-    for name in BESIDE:
-        if (source.folder / name).is_file():
-            shutil.copy2(source.folder / name, target / name)
-    if not (target / "generation_config.json").is_file() and (source.folder / "generation_config.json").is_file():
+    if (source.folder / "generation_config.json").is_file():
         shutil.copy2(source.folder / "generation_config.json", target)
-    for path in target.iterdir():
-        path.chmod(0o644)  # save_pretrained writes weights for the owner alone
 
 
 def _replace(made: Path, target: Path) -> None:
     """Put the new folder in place by renaming: a running process keeps the old files open and whole."""
     old = target.with_name(f".{target.name}-old")
+    shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)
     made.rename(target)

@@ -15,6 +15,7 @@ from adapters.errors import Unavailable
 from adapters.local.spec import LocalSpec
 
 SUMS = "SHA256SUMS"
+SOURCE = "SOURCE.json"  # in a pulled folder: which model, revision and commit it was made of
 ROOT = Path(__file__).parents[2]
 
 
@@ -26,6 +27,7 @@ class Weights:
     quantised: str | None
     size: int
     parameters: int  # an estimate from size and stored type, for the memory check
+    commit: str | None = None  # of the repository on the hub, where it is known
 
 
 def models_folder() -> Path:
@@ -41,7 +43,7 @@ def pulled_folder(spec: LocalSpec) -> Path:
     if Path(name).is_dir():
         digest = hashlib.sha256(str(Path(name).resolve()).encode()).hexdigest()[:8]
         name = f"{Path(name).resolve().name}-{digest}"
-    suffix = "" if spec.revision == "main" else f"@{spec.revision}"
+    suffix = "" if spec.revision == "main" else f"@{spec.revision.replace('/', '--')}"
     return models_folder() / f"{name.replace('/', '--')}{suffix}-{spec.quantisation}"
 
 
@@ -82,7 +84,7 @@ def inspect(folder: Path) -> Weights:
     if index.is_file():
         names = sorted(set(read_json(folder, index.name)["weight_map"].values()))
     else:
-        names = [p.name for p in sorted(folder.glob("*.safetensors"))]
+        names = [name for name in ("model.safetensors",) if (folder / name).is_file()]
     if not names:
         only_pickles = any(folder.glob("*.bin"))
         what = "safetensors weights (only pickled ones, which are not loaded)" if only_pickles else "weights"
@@ -92,7 +94,28 @@ def inspect(folder: Path) -> Weights:
             raise _incomplete(folder, name)
     size = sum((folder / name).stat().st_size for name in names)
     quantised = _quantised(config)
-    return Weights(folder, quantised, size, int(size / _bytes_each(config, quantised)))
+    return Weights(folder, quantised, size, int(size / _bytes_each(config, quantised)), _commit(folder))
+
+
+def _commit(folder: Path) -> str | None:
+    if (folder / SOURCE).is_file():
+        return read_json(folder, SOURCE).get("commit")
+    return folder.name if folder.parent.name == "snapshots" else None
+
+
+def most_tokens(folder: Path) -> int | None:
+    """The positions that the model's own config allows; beyond them it writes nonsense."""
+    value = read_json(folder, "config.json").get("max_position_embeddings")
+    return value if isinstance(value, int) else None
+
+
+@lru_cache(maxsize=32)
+def cache_bytes(folder: Path) -> int:
+    """Bytes of keys and values for one token of one answer, at 16 bit: 131,072 for an 8B Llama 3."""
+    config = read_json(folder, "config.json")
+    heads, hidden = config.get("num_attention_heads") or 32, config.get("hidden_size") or 4096
+    width = (config.get("num_key_value_heads") or heads) * (config.get("head_dim") or hidden // heads)
+    return 2 * 2 * width * (config.get("num_hidden_layers") or 32)
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
@@ -124,7 +147,8 @@ def _bytes_each(config: dict[str, Any], quantised: str | None) -> float:
 
 @lru_cache(maxsize=32)
 def weights_hash(folder: Path, stamp: int) -> str:
-    """SHA-256 over the sums file, or over names, sizes and the first and last megabyte of each file.
+    """SHA-256 over the sums file; over the blobs' names in the hub's cache, which are SHA-256 sums; or over names,
+    sizes and the first and last megabyte of each file.
 
     `stamp` is the newest change in the folder, so that a replaced file is hashed again.
     """
@@ -133,6 +157,9 @@ def weights_hash(folder: Path, stamp: int) -> str:
         digest.update((folder / SUMS).read_bytes())
         return digest.hexdigest()
     for path in sorted(folder.glob("*.safetensors")):
+        if path.is_symlink() and len(blob := path.resolve().name) == 64:
+            digest.update(f"{path.name}:{blob}".encode())
+            continue
         size = path.stat().st_size
         digest.update(f"{path.name}:{size}".encode())
         with path.open("rb") as file:

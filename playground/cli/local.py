@@ -35,7 +35,8 @@ def check(
         found = playground.local.check(model, task=task, say=errors.print)
     first = "no token" if found.first_token_s is None else f"{found.first_token_s:.2f} s"
     speed = "not measured" if found.tokens_per_s is None else f"{found.tokens_per_s:.1f} tokens/s"
-    out.print(f"memory        {found.memory / 1e9:.2f} GB")
+    weights = f"weights {found.weights / 1e9:.2f} GB on {found.device}"
+    out.print(f"memory        {found.memory / 1e9:.2f} GB in this process, torch included; {weights}")
     out.print(f"load          {found.load_s:.1f} s")
     out.print(f"first token   {first}")
     out.print(f"speed         {speed}")

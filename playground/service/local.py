@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapters.base import Completion, Drain, GenerateConfig
+from adapters.errors import Unavailable
+from adapters.local.available import why_not
+from adapters.local.engine import Engine
 from adapters.local.loading import resident_bytes
 from adapters.local.pull import pull
 from adapters.local.spec import LocalSpec, read_spec
 from adapters.local.weights import Weights
-from adapters.local_transformers import LocalTransformers, create, engine
+from adapters.local_transformers import LocalTransformers
 from playground.errors import BadInput
 from playground.library import Library
 from playground.models import Models
@@ -21,9 +24,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What one answer on this machine took. Bytes, seconds, tokens per second."""
+    """What one answer on this machine took. Bytes (weights; growth of the process), seconds, tokens per second."""
 
+    weights: int
     memory: int
+    device: str
     load_s: float
     first_token_s: float | None
     tokens_per_s: float | None
@@ -51,21 +56,24 @@ class Local:
         cases = self._library.cases(task)
         if not cases:
             raise BadInput(f"Task '{task}' has no cases. Choose another with --task.")
-        options = {k: v for k, v in self._models.spec(f"local/{spec.name}").options.items()}
-        adapter = create(spec.name, options, ())
-        assert isinstance(adapter, LocalTransformers)
+        if reason := why_not(spec):
+            raise Unavailable(reason[0].upper() + reason[1:], fix="")
+        engine = Engine()
+        adapter = LocalTransformers(spec.name, spec, engine)
         prompt = build(self._library.task(task), cases[0], cases, shots=0, seed=0)
         before = resident_bytes()
         try:
             answer, began = asyncio.run(_ask(adapter, prompt.messages, self._library.task(task).max_tokens, say))
-            loaded = engine().resident()[0]
+            loaded = engine.resident()[0]
             memory = resident_bytes() - before
         finally:
-            engine().close()
+            engine.close()
         tokens, first = answer.usage.output_tokens or 0, answer.first_token_s
         writing = answer.total_s - first if first is not None else 0.0
         return Checked(
+            weights=loaded.size,
             memory=memory,
+            device=loaded.device,
             load_s=loaded.load_s,
             first_token_s=None if first is None else first - began,
             tokens_per_s=(tokens - 1) / writing if writing > 0 and tokens > 1 else None,

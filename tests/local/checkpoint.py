@@ -28,7 +28,13 @@ SIZES = {  # every inner width a multiple of 64: bitsandbytes packs weights in b
 
 def texts() -> list[str]:
     who = ["The patient", "A 54-year-old woman", "The nurse", "A boy of seven"]
-    what = ["reports chest pain", "has had a dry cough", "was given metformin", "has a severe headache", "fell at night"]
+    what = [
+        "reports chest pain",
+        "has had a dry cough",
+        "was given metformin",
+        "has a severe headache",
+        "fell at night",
+    ]
     when = [".", " since yesterday.", " for two weeks.", " after exercise."]
     return [f"{a} {b}{c}" for a, b, c in itertools.product(who, what, when)] + [*ANSWERS, *ANSWERS.values(), SYSTEM]
 
@@ -73,7 +79,10 @@ def make(folder: Path, *, size: str = "nano", steps: int = 120, seed: int = 0, c
     model = LlamaForCausalLM(config)
     model.generation_config = GenerationConfig(eos_token_id=fast.pad_token_id, pad_token_id=fast.pad_token_id)
     if steps:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)  # two threads on busy cores wait for each other: seen 120 s instead of 5
         teach(model, fast, steps)
+        torch.set_num_threads(before)
     folder.mkdir(parents=True, exist_ok=True)
     fast.save_pretrained(folder)
     model.eval().save_pretrained(folder)

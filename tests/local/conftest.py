@@ -1,9 +1,10 @@
 """A tiny taught checkpoint for the whole session, and an engine for each test."""
 
+import asyncio
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,10 @@ def spec_of(folder: Path, **options: object) -> LocalSpec:
 
 def adapter_for(folder: Path, engine: Engine, **options: object) -> LocalTransformers:
     return LocalTransformers(str(folder), spec_of(folder, **options), engine)
+
+
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait, while this loop goes on, for what another thread does."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - the engine's thread sets no event of this loop
+            await asyncio.sleep(0.005)

@@ -1,6 +1,7 @@
 """The real path: load, batch, stream, stop; on a tiny checkpoint that the session makes."""
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from adapters.errors import PromptTooLong, RateLimited
 from adapters.local.engine import Engine
 from adapters.local_transformers import LocalTransformers
 from tests.local.checkpoint import ANSWERS, SYSTEM
-from tests.local.conftest import adapter_for
+from tests.local.conftest import adapter_for, until
 
 CONFIG = GenerateConfig(max_tokens=100)
 
@@ -111,8 +112,8 @@ async def test_stop_ends_a_long_prefill_within_a_second(small: Path, engine: Eng
     adapter = adapter_for(small, engine, context=2048)
     await complete(adapter, ask("Show two faces."), GenerateConfig(max_tokens=1))
     stream = adapter.stream(ask("pain " * 1500), CONFIG)
-    while (await anext(stream)).parameters is None or not engine._running:
-        await asyncio.sleep(0)
+    while "Reading" not in ((await anext(stream)).status or ""):
+        pass
     await asyncio.sleep(0.2)
     await stream.aclose()
     started = time.monotonic()
@@ -123,10 +124,19 @@ async def test_stop_ends_a_long_prefill_within_a_second(small: Path, engine: Eng
 async def test_a_full_queue_refuses_with_a_clear_text(nano: Path) -> None:
     engine = Engine(waiting=2)
     adapter = adapter_for(nano, engine)
-    results = await asyncio.gather(*(complete(adapter, ask(q), CONFIG) for q in ANSWERS), return_exceptions=True)
-    refused = [r for r in results if isinstance(r, RateLimited)]
-    assert len(refused) == len(ANSWERS) - 2
-    assert "busy" in str(refused[0])
+    await complete(adapter, ask("Show two faces."), CONFIG)
+    await until(lambda: not engine.busy)
+    gate = threading.Event()
+    held = engine.resident()[0].model.model.layers[0].register_forward_pre_hook(lambda *_: gate.wait(20) and None)
+    running = asyncio.create_task(complete(adapter, ask("Show two faces."), CONFIG))
+    await until(lambda: engine.busy)
+    waiting = [asyncio.create_task(complete(adapter, ask(q), CONFIG)) for q in list(ANSWERS)[:3]]
+    with pytest.raises(RateLimited, match="busy: 2 requests are waiting"):
+        await waiting[2]
+    gate.set()
+    held.remove()
+    done = await asyncio.gather(running, *waiting[:2])
+    assert [d.text for d in done[1:]] == list(ANSWERS.values())[:2]
     engine.close()
 
 
@@ -148,8 +158,7 @@ async def test_a_seed_repeats_a_sample_and_leaves_the_global_state_alone(nano: P
     texts = [(await complete(adapter, ask("The nurse"), warm)).text for _ in range(2)]
     other = await complete(adapter, ask("The nurse"), GenerateConfig(max_tokens=30, temperature=1.5, seed=8))
     assert texts[0] == texts[1] != other.text
-    while engine._running:  # the answer is whole a moment before the engine has tidied up
-        await asyncio.sleep(0.01)
+    await until(lambda: not engine.busy)  # the answer is whole a moment before the engine has tidied up
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -169,7 +178,9 @@ async def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(nano: Pat
         adapter.check(ask("pain " * 500), CONFIG)
 
 
-async def test_two_models_run_one_after_the_other_and_the_older_one_goes(nano: Path, copy: Path, engine: Engine) -> None:
+async def test_two_models_run_one_after_the_other_and_the_older_one_goes(
+    nano: Path, copy: Path, engine: Engine
+) -> None:
     first, second = adapter_for(nano, engine), adapter_for(copy, engine)
     answers = await asyncio.gather(*(complete(a, ask("Show two faces."), CONFIG) for a in (first, second, first)))
     assert {a.text for a in answers} == {ANSWERS["Show two faces."]}

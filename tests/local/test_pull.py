@@ -1,6 +1,5 @@
 """Quantise once, load quickly: what `playground local pull` leaves behind, and what `check` prints."""
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from adapters.local.loading import resident_bytes
 from adapters.local.pull import pull
 from adapters.local.weights import SUMS, check_sums, find
 from tests.local.checkpoint import ANSWERS, SYSTEM
-from tests.local.conftest import adapter_for, spec_of
+from tests.local.conftest import adapter_for, spec_of, until
 
 ASK = (Message("system", SYSTEM), Message("user", "Count to thirty."))
 
@@ -71,13 +70,11 @@ def test_a_hub_id_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPa
 async def test_eviction_gives_memory_back(small: Path, engine: Engine) -> None:
     config = GenerateConfig(max_tokens=1)
     await complete(adapter_for(small, engine, context=512), ASK, config)  # torch and its pools are up
-    while engine._running:
-        await asyncio.sleep(0.01)
+    await until(lambda: not engine.busy)
     engine.evict_all()
     empty = resident_bytes()
     await complete(adapter_for(small, engine, context=512, quantisation="int8"), ASK, config)
-    while engine._running:
-        await asyncio.sleep(0.01)
+    await until(lambda: not engine.busy)
     loaded = engine.resident()[0]
     size = sum(p.numel() * p.element_size() for p in loaded.model.parameters())
     full = resident_bytes()

@@ -1,8 +1,8 @@
 """One streamed answer over HTTP: clients, server-sent events, limits and retries; knows no API's fields.
 
 Measured on 2 cores (400 streams): an SDK's chunk objects cost 77 microseconds a token, raw events read through the
-same SDK 24; its aiohttp transport costs 1 ms a request where the default costs 3 to 7. So the SDK makes and checks
-the request, and the events are read here.
+same SDK 24; its aiohttp transport costs 1 ms a request where the default costs 3 to 7. So the SDK makes the request,
+and the events are read here. Messages travel as `extra_body`: as arguments an SDK walks their types (0.3 ms a request).
 """
 
 import asyncio

@@ -81,9 +81,9 @@ class AnthropicMessages(HttpAdapter):
         )
 
     def request(self, client: Client, body: dict[str, Any]) -> AbstractAsyncContextManager[Any]:
-        known = {k: body[k] for k in ("model", "messages", "stream", "max_tokens")}
-        rest = {k: v for k, v in body.items() if k not in known}
-        return client.messages.with_streaming_response.create(**known, extra_body=rest)
+        known = {k: body[k] for k in ("model", "stream", "max_tokens")}
+        rest = {k: v for k, v in body.items() if k not in known}  # with the messages, see `_http`
+        return client.messages.with_streaming_response.create(**known, messages=(), extra_body=rest)
 
     def read(self, event: dict[str, Any], seen: Seen) -> None:
         match event.get("type"):

@@ -76,10 +76,10 @@ class OpenAIChat(HttpAdapter):
         return {}
 
     def request(self, client: Client, body: dict[str, Any]) -> AbstractAsyncContextManager[Any]:
-        known = {k: body[k] for k in ("model", "messages", "stream")}
-        rest = {k: v for k, v in body.items() if k not in known}
+        known = {k: body[k] for k in ("model", "stream")}
+        rest = {k: v for k, v in body.items() if k not in known}  # with the messages, see `_http`
         return client.chat.completions.with_streaming_response.create(
-            **known, extra_body=rest, extra_headers=self._headers
+            **known, messages=(), extra_body=rest, extra_headers=self._headers
         )
 
     def read(self, event: dict[str, Any], seen: Seen) -> None:

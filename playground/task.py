@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from playground.errors import BadFile
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # measured: 240 files in 0.04 s, in Python 0.37 s
 RAW = "input"  # the one input of a case that came as finished text: a released file, a results CSV
 
 T = TypeVar("T", bound=BaseModel)
@@ -122,9 +123,11 @@ class Task(Strict):
 def read_yaml(path: Path) -> dict[str, Any]:
     """One YAML mapping; raises `BadFile` with line and reason."""
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
     except FileNotFoundError as error:
         raise BadFile(path, "there is no such file.") from error
+    except OSError as error:
+        raise BadFile(path, f"cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or str(error)

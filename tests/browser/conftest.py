@@ -7,9 +7,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -74,6 +76,24 @@ def wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None
     pytest.fail(f"the server did not start:\n{log.read_text()}")
 
 
+@contextmanager
+def serving(data: Path, listed: Sequence[Mapping[str, Any]], **environment: str) -> Iterator[str]:
+    """The address of a playground process with these models and its data in `data`; it must end well."""
+    models, log, port = data / "models.yaml", data / "log.txt", free_port()
+    models.write_text(yaml.safe_dump({"models": [dict(one) for one in listed]}), encoding="utf-8")
+    environment = {**os.environ, "PLAYGROUND_DATA": str(data), "PLAYGROUND_MODELS": str(models), **environment}
+    with log.open("wb") as file:
+        command = [sys.executable, "-m", "playground.cli", "serve", "--port", str(port)]
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_up(url, process, log)
+        yield url
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0, log.read_text()[-3000:]
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("data")
@@ -87,26 +107,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             }
             for model, label, options in MODELS
         ]
-        models, log, port = data / "models.yaml", data / "log.txt", free_port()
-        models.write_text(yaml.safe_dump({"models": listed}), encoding="utf-8")
-        environment = {
-            **os.environ,
-            "PLAYGROUND_DATA": str(data),
-            "PLAYGROUND_MODELS": str(models),
-            "PLAYGROUND_LIBRARY": str(LIBRARY),
-            "TEST_MODEL_KEY": "k",
-            "PLAYGROUND_FIRST_TOKEN_LIMIT": "20",
-        }
-        with log.open("wb") as file:
-            command = [sys.executable, "-m", "playground.cli", "serve", "--port", str(port)]
-            process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
-        url = f"http://127.0.0.1:{port}"
-        try:
-            wait_until_up(url, process, log)
+        more = {"PLAYGROUND_LIBRARY": str(LIBRARY), "TEST_MODEL_KEY": "k", "PLAYGROUND_FIRST_TOKEN_LIMIT": "20"}
+        with serving(data, listed, **more) as url:
             yield Server(url, data, provider)
-        finally:
-            process.terminate()
-            assert process.wait(20) == 0, log.read_text()[-3000:]
 
 
 @pytest.fixture(scope="module")

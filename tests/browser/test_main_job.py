@@ -1,9 +1,7 @@
 """The main job: a task, a case, models side by side, scores, a rating that stays."""
 
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,7 +13,6 @@ from tests.http_provider import Plan
 
 pytestmark = pytest.mark.browser
 NLI, TASK = "Natural language inference", "Test only, sentence pairs"
-ROOT = Path(__file__).parents[2]
 RATE_ALL = "4 3 5 5 4 4 1 1"  # correctness, completeness, clarity, harm; each for A and B
 
 
@@ -236,14 +233,3 @@ def test_four_sides_fit_at_1280_and_nothing_scrolls_sideways_on_a_phone(compare:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.get_by_role("button", name="C", exact=True).click()
     expect(page.locator('.cp-tabs [data-tab="C"]')).to_have_attribute("aria-pressed", "true")
-
-
-@pytest.mark.skipif(not os.environ.get("PLAYGROUND_SCREENSHOT"), reason="PLAYGROUND_SCREENSHOT=1 renews the README's")
-def test_the_readme_s_screenshot(compare: ComparePage, server: Server) -> None:
-    page = compare.page
-    compare.choose_task(NLI, TASK)
-    compare.choose_models("Zebrafinch Nine", "Wombat Echo")
-    compare.run()
-    compare.wait_done()
-    page.set_viewport_size({"width": 1280, "height": 1100})
-    page.screenshot(path=ROOT / "assets" / "screenshot.png", full_page=False)

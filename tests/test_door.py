@@ -18,7 +18,8 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from playground.ui.door import MOST_BODY, Door, DoorSettings
+from playground.ui.door import Door, DoorSettings
+from playground.ui.visit import MOST_BODY
 from tests import samples
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +28,8 @@ ROOT = Path(__file__).parents[1]
 async def echo(request: Request) -> JSONResponse:
     body = await request.body()
     user = request.scope["pg_user"]
-    return JSONResponse({"user": user, "body": len(body), "query": str(request.url.query), "path": request.url.path})
+    told = {"user": user, "body": len(body), "query": str(request.url.query), "path": request.url.path}
+    return JSONResponse({**told, "forwarded": request.headers.get("x-forwarded-host")})
 
 
 async def page(request: Request) -> HTMLResponse:
@@ -41,7 +43,8 @@ def client(**changes: Any) -> TestClient:
         "/gradio_api/file=/etc/passwd", "/gradio_api/info", "/login", "/gradio_api/call/run", "/gradio_api/run/predict",
     )  # fmt: skip
     app = Starlette(routes=[Route("/", page), *(Route(p, echo, methods=["GET", "POST"]) for p in paths)])
-    return TestClient(Door(app, DoorSettings(secret="s", **changes)), base_url="http://testserver")
+    rules = DoorSettings(secret="s", **{"hosts": ("testserver",), **changes})
+    return TestClient(Door(app, rules), base_url="http://testserver")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,8 @@ def client(**changes: Any) -> TestClient:
     [
         "/gradio_api/deep_link", "/gradio_api/upload", "/monitoring", "/openapi.json", "/gradio_api/file=/etc/passwd",
         "/gradio_api/info", "/login", "/gradio_api/call/run", "/gradio_api/nothing", "/a/b", "/docs",
+        "/config%0a", "/published%0A", "/gradio_api/queue/join%0a", "/gradio_api/proxy=http://127.0.0.1:1/",
+        "/gradio_api/%64eep_link", "/gradio_api/queue/data/../../upload", "/gradio_api/run/other",
     ],
 )  # fmt: skip
 def test_what_is_not_on_the_list_is_not_there(path: str) -> None:
@@ -84,13 +89,63 @@ def test_without_a_page_there_is_no_way_in() -> None:
     ("origin", "status"),
     [
         ("http://testserver", 200), ("https://testserver", 200), ("https://study.example.org", 200),
-        ("http://evil.example", 403), ("null", 403), ("http://testserver.evil.example", 403),
+        ("http://evil.example", 403), ("null", 403), ("http://testserver.evil.example", 403), ("testserver", 403),
+        ("http://testserver:81", 403), ("http://evil.example/://testserver", 403), ("HTTP://TestServer", 200),
+        ("ftp://testserver", 403), ("http://evil@testserver", 403),
     ],
 )  # fmt: skip
 def test_other_sites_may_not_act_for_a_visitor(origin: str, status: int) -> None:
-    inside = client(hosts=("study.example.org",))
+    inside = client(hosts=("testserver", "study.example.org"))
     inside.get("/")
     assert inside.post("/gradio_api/queue/join", json={}, headers={"origin": origin}).status_code == status
+
+
+def test_behind_https_the_plain_page_of_the_same_name_is_another_site() -> None:
+    inside = client(https=True, programs=True)
+    for scheme, status in (("http", 403), ("https", 200)):
+        answer = inside.post(
+            "/gradio_api/queue/join", json={"session_hash": "abcdef1234"}, headers={"origin": f"{scheme}://testserver"}
+        )
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("where", "status"), [("same-origin", 200), ("none", 200), ("cross-site", 403), ("same-site", 403)]
+)
+def test_a_browser_that_says_the_request_is_another_sites_is_believed(where: str, status: int) -> None:
+    inside = client()
+    inside.get("/", headers={"sec-fetch-site": "cross-site"})  # a link on another site may lead to the page
+    address = "/gradio_api/queue/data?session_hash=abcdef1234"
+    assert inside.get(address, headers={"sec-fetch-site": where}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("testserver", 200), ("TESTSERVER.", 200), ("testserver:7860", 200), ("localhost:7860", 200),
+        ("[::1]:7860", 200), ("127.0.0.1", 200), ("10.20.30.40:80", 200), ("ward.localhost", 200),
+        ("evil.example", 403), ("", 403),
+        ("testserver.evil.example", 403), ("127.0.0.1.evil.example", 403), ("localhost.evil.example", 403),
+    ],
+)  # fmt: skip
+def test_a_foreign_name_that_points_here_opens_nothing(host: str, status: int) -> None:
+    """A site can let its own name point to 127.0.0.1: then its page and this one are of one origin to a browser."""
+    inside = client()
+    answer = inside.get("/", headers={"host": host})
+    assert answer.status_code == status
+    assert ("PLAYGROUND_HOSTS" in answer.text) == (status == 403)
+    assert inside.get("/healthz", headers={"host": host}).status_code == 200, "a load balancer asks by any name"
+
+
+def test_the_machines_own_name_is_known() -> None:
+    assert client(hosts=()).get("/", headers={"host": f"{socket.gethostname()}:7860"}).status_code == 200
+
+
+@pytest.mark.parametrize(("forwarded", "seen"), [("evil.example", False), ("testserver", True), ("10.0.0.1, x", True)])
+def test_a_foreign_forwarded_name_does_not_reach_the_page(forwarded: str, seen: bool) -> None:
+    inside = client()
+    inside.get("/")
+    assert (inside.get("/config", headers={"x-forwarded-host": forwarded}).json()["forwarded"] is not None) == seen
 
 
 def test_a_session_belongs_to_whoever_used_it_first() -> None:
@@ -104,6 +159,28 @@ def test_a_session_belongs_to_whoever_used_it_first() -> None:
     assert stolen.get("/gradio_api/queue/data?session_hash=abcdef1234").status_code == 403
     assert stolen.post("/gradio_api/queue/join", json={"session_hash": "../../etc"}).status_code == 400
     assert stolen.post("/gradio_api/queue/join", content=b"{not json").status_code == 400
+    assert stolen.post("/gradio_api/queue/join", content=b"[" * 100_000).status_code == 400
+    twice = "/gradio_api/queue/data?session_hash=abcdef1234&session_hash=mine123456"
+    assert stolen.get(twice).json()["query"] == "session_hash=mine123456", (
+        "the name that was checked is the one passed on"
+    )
+    assert stolen.get("/gradio_api/heartbeat/abcdef1234").status_code == 403
+
+
+@pytest.mark.parametrize("value", ["", ".", "a.b", "%ff.%ff", "\xe9.\xe9", '"x\\', "x" * 5000])
+def test_a_cookie_that_was_never_ours_is_none(value: str) -> None:
+    header = {"cookie": f"playground={value}".encode("latin1")}
+    assert client().post("/gradio_api/queue/join", json={}, headers=header).status_code == 401
+
+
+def test_a_cookie_that_has_run_out_is_none_and_one_of_another_key_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nobody(scope: object, receive: object, send: object) -> None: ...
+
+    ours, theirs = (Door(nobody, DoorSettings(secret=secret)) for secret in ("s", "t"))
+    assert ours.unseal(ours.seal("visitor-1")) == "visitor-1"
+    assert theirs.unseal(ours.seal("visitor-1")) is None
+    monkeypatch.setattr("playground.ui.door.LASTS", -1)
+    assert ours.unseal(ours.seal("visitor-1")) is None
 
 
 def test_bodies_are_bounded_and_arrive_whole() -> None:

@@ -15,6 +15,8 @@ BATCH = 500  # rows fetched at once by the streams
 class Reading(Base):
     def comparison(self, name: str) -> Comparison | None:
         """One comparison with the latest attempt of each side, in shown order."""
+        if rows.clean(name) != name:  # no database could hold, or look for, such a name
+            return None
         with self.read() as connection:
             query = select(tables.comparison).where(tables.comparison.c.id == name)
             row = connection.execute(query).mappings().first()

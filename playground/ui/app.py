@@ -64,7 +64,7 @@ def build(playground: Playground) -> gr.Blocks:
 def door(settings: Settings) -> Middleware:
     https = settings.on_space or settings.root_path.startswith("https://")
     public = settings.root_path.split("://")[-1].split("/")[0]
-    hosts = (*settings.hosts, public) if public else settings.hosts
+    hosts = tuple(name for name in (*settings.hosts, settings.host, public) if name)
     rules = DoorSettings(
         secret=settings.secret, hosts=hosts, https=https, embedded=settings.on_space, programs=settings.api_open
     )

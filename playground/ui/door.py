@@ -1,7 +1,8 @@
 """Door: one ASGI middleware before Gradio, the same in both starts. Knows HTTP and visitors, nothing of models.
 
-In this order: unknown routes are 404, foreign origins 403, `deep_link` is dropped, bodies are bounded, the signed
-visitor cookie is read, a Gradio session belongs to whoever used it first, and every answer gets its headers.
+In this order: unknown routes are 404, unknown names of this server and foreign origins 403, `deep_link` is dropped,
+bodies are bounded, the signed visitor cookie is read, a Gradio session belongs to whoever used it first, and every
+answer gets its headers.
 Sign-in and roles will come in `Door.identify`; what it returns lies in `scope["pg_user"]` for every function.
 """
 
@@ -12,29 +13,37 @@ import hmac
 import json
 import re
 import secrets
+import socket
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from playground.ui.visit import (
+    Refused,
+    Visit,
+    again,
+    bare,
+    cookies_of,
+    is_here,
+    origin_of,
+    read_body,
+    read_visit,
+    session_of,
+)
+
 COOKIE = "playground"
 LASTS = 90 * 24 * 3600  # seconds a visitor is known; renewed by every page
-MOST_BODY = 256_000  # bytes of a request
 MOST_SESSIONS = 20_000
-FREE = re.compile(
-    r"/((assets|static|svelte)/.*|theme\.css|favicon\.ico|manifest\.json|robots\.txt|gradio_api/startup-events)$"
-)
-PAGES = re.compile(r"/(\w+/?)?$")
+PAGES = re.compile(r"/(\w+/?)?")  # of these, the app knows its own pages alone
 OPEN = re.compile(
-    r"/(config|healthz)/?$|/gradio_api/((queue/(join|data)|run/predict|cancel|reset|component_server)/?|heartbeat/[\w-]+)$"
+    r"/(config|healthz)/?|/gradio_api/((queue/(join|data)|run/predict|cancel|reset|component_server)/?|heartbeat/[\w-]+)"
 )
-PROGRAMS = re.compile(r"/gradio_api/info/?$")
-SHUT = re.compile(r"/(monitoring|docs|redoc|login|logout|pwa_icon)/?$")
+PROGRAMS = re.compile(r"/gradio_api/info/?")
+SHUT = re.compile(r"/(monitoring|docs|redoc|login|logout|pwa_icon)/?")
 POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self' blob:; "
@@ -45,7 +54,7 @@ POLICY = (
 
 @dataclass(frozen=True, kw_only=True)
 class DoorSettings:
-    """`hosts`: further host names of the page; `embedded`: the page sits in a frame of huggingface.co."""
+    """`hosts`: the page's names beside addresses and this machine's own; `embedded`: in a frame of huggingface.co."""
 
     secret: str
     hosts: tuple[str, ...] = ()
@@ -59,34 +68,10 @@ def visitor(request: Any) -> str:
     return getattr(request, "request", request).scope["pg_user"]["id"]
 
 
-class Refused(Exception):
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status = status
-
-
-@dataclass
-class Visit:
-    """One request as it passes the door."""
-
-    scope: Scope
-    path: str
-    headers: Mapping[str, str]
-    query: dict[str, str]
-    posts: bool
-    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    body: bytes = b""
-    user: dict[str, str] | None = None
-    greet: bool = False  # set or renew the cookie
-
-    @property
-    def free(self) -> bool:
-        return bool(FREE.match(self.path))
-
-
 class Door:
     def __init__(self, app: ASGIApp, settings: DoorSettings) -> None:
         self.app, self.settings = app, settings
+        self._names = {bare(name) for name in (*settings.hosts, socket.gethostname())}
         self._owners: OrderedDict[str, str] = OrderedDict()  # Gradio's session hash -> visitor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,11 +81,11 @@ class Door:
         if scope["type"] != "http":  # no page of ours opens a websocket
             await send({"type": "websocket.close", "code": 1008})
             return
-        visit = _visit(scope)
+        visit = read_visit(scope)
         out = _Out(visit, send, self)
         try:
             self._check_route(visit)
-            visit.body = await _read(visit, receive)
+            visit.body = await read_body(visit, receive)
             visit.user = self.identify(visit)
             self._check_session(visit)
         except Refused as refused:
@@ -112,20 +97,25 @@ class Door:
             await out.reply(200, "ok")
             return
         inner = {**scope, "pg_user": visit.user, "query_string": urlencode(visit.query).encode()}
-        if not visit.free:  # our policy's nonce goes into the page, so it must arrive unpacked
-            inner["headers"] = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
-        await self.app(inner, _again(visit, receive), out)
+        inner["headers"] = [pair for pair in scope["headers"] if pair[0] not in self._kept_back(visit)]
+        await self.app(inner, again(visit, receive), out)
+
+    def _kept_back(self, visit: Visit) -> set[bytes]:
+        """Headers that Gradio must not see: a foreign name it would write into the page, and compression there."""
+        names = set() if visit.free else {b"accept-encoding"}  # our policy's nonce goes into the page
+        forwarded = visit.headers.get("x-forwarded-host", "").partition(",")[0]
+        return names if self._knows(forwarded) else names | {b"x-forwarded-host"}
 
     # -- who
 
     def identify(self, visit: Visit) -> dict[str, str] | None:
         """The visitor of a request: {id, role}. Later, sign-in looks the role up in the database here."""
-        known = self.unseal(_cookies(visit.headers.get("cookie", "")).get(COOKIE, ""))
-        page = not visit.posts and bool(PAGES.match(visit.path))
+        known = self.unseal(cookies_of(visit.headers.get("cookie", "")).get(COOKIE, ""))
+        page = not visit.posts and bool(PAGES.fullmatch(visit.path))
         if known is None and page:
             known = f"visitor-{secrets.token_hex(12)}"
         visit.greet = page
-        if known is None and self.settings.programs and (session := _session(visit)):
+        if known is None and self.settings.programs and (session := session_of(visit)):
             known = f"program-{session}"
         if known is None and not visit.free and not visit.path.startswith(("/config", "/healthz", "/gradio_api/info")):
             raise Refused(401, "Open the page first: this address needs its cookie.")
@@ -159,18 +149,35 @@ class Door:
 
     def _check_route(self, visit: Visit) -> None:
         path = visit.path
-        allowed = visit.free or OPEN.match(path) or (self.settings.programs and PROGRAMS.match(path))
-        if not allowed and (SHUT.match(path) or not PAGES.match(path)):
+        opened = OPEN.fullmatch(path)
+        allowed = visit.free or opened or (self.settings.programs and PROGRAMS.fullmatch(path))
+        if not allowed and (SHUT.fullmatch(path) or not PAGES.fullmatch(path)):
             raise Refused(404, "There is no such page.")
-        origin = visit.headers.get("origin", "").split("://")[-1]
-        if origin and not visit.free and origin not in (visit.headers.get("host"), *self.settings.hosts):
+        if path.rstrip("/") != "/healthz" and not self._knows(visit.headers.get("host", "")):
+            raise Refused(403, "The page is not known by this name. Whoever runs it can add it to PLAYGROUND_HOSTS.")
+        if not visit.free:
+            self._check_origin(visit)
+        if opened and visit.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             raise Refused(403, "This request came from another site.")
         visit.query.pop("deep_link", None)
+
+    def _knows(self, host: str) -> bool:
+        """Whether the page may be opened under this name: otherwise a site could let its own name point here."""
+        return self.settings.embedded or bare(host) in self._names or is_here(bare(host))
+
+    def _check_origin(self, visit: Visit) -> None:
+        origin = origin_of(visit)
+        if origin is None:
+            return
+        scheme, host = origin
+        ours = (visit.headers.get("host", "").lower(), *self.settings.hosts)
+        if host not in ours or (self.settings.https and scheme != "https"):
+            raise Refused(403, "This request came from another site.")
 
     def _check_session(self, visit: Visit) -> None:
         if "/gradio_api/" not in visit.path or visit.user is None:
             return
-        session = _session(visit)
+        session = session_of(visit)
         if session is None:
             return
         if not re.fullmatch(r"[\w-]{6,40}", session):
@@ -243,61 +250,3 @@ class _Out:
 def _passes(name: bytes, ours: set[bytes]) -> bool:
     """Whether a header of Gradio's goes out: not where we set it, and none that opens the answer to another origin."""
     return not name.startswith(b"access-control-") and (name not in ours or name == b"set-cookie")
-
-
-def _visit(scope: Scope) -> Visit:
-    path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
-    return Visit(
-        scope=scope,
-        path=path if path.startswith("/") else f"/{path}",
-        headers={k.decode("latin1"): v.decode("latin1") for k, v in scope["headers"]},
-        query=dict(parse_qsl(scope["query_string"].decode("latin1"), keep_blank_values=True)),
-        posts=scope["method"] not in ("GET", "HEAD", "OPTIONS"),
-    )
-
-
-async def _read(visit: Visit, receive: Receive) -> bytes:
-    body, more = bytearray(), visit.posts
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ConnectionError("the client has gone")
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > MOST_BODY:
-            raise Refused(413, f"The request is larger than {MOST_BODY // 1000} kB. Shorten the text.")
-    return bytes(body)
-
-
-def _again(visit: Visit, receive: Receive) -> Receive:
-    """The body that was read, once more; afterwards the real channel, which reports a closed connection."""
-    given = not visit.posts
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": visit.body, "more_body": False}
-
-    return again
-
-
-def _session(visit: Visit) -> str | None:
-    if "/heartbeat/" in visit.path:
-        return visit.path.rstrip("/").rpartition("/")[2]
-    found: Any = visit.query.get("session_hash")
-    if visit.body:
-        try:
-            data = json.loads(visit.body)
-        except ValueError as error:
-            raise Refused(400, "The request cannot be read.") from error
-        found = data.get("session_hash") if isinstance(data, dict) else None
-    return None if found is None else str(found)
-
-
-def _cookies(header: str) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {}

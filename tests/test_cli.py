@@ -127,6 +127,7 @@ def test_rows_of_a_results_file_become_cases_and_a_recorded_model(command: Comma
         (("run", "--task", "pairs", "--model", "fake/echo", "--shots", "9", "--out", "a"), "--shots"),
         (("run", "--task", "pairs"), "--model"),
         (("models", "--models", "none.yaml"), "none.yaml: there is no such file."),
+        (("models", "--models", "/"), "cannot be read: Is a directory."),
         (("sing",), "sing"),
     ],
 )  # fmt: skip

@@ -137,7 +137,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     finally:
         process.terminate()
         assert process.wait(15) == 0, log.read_text()
-    assert log.read_text().count("Exception in ASGI") <= 1, "but for an unknown component, on which Gradio stumbles"
+    behind = [
+        line for line in log.read_text().splitlines() if "/playground/service/" in line or "/playground/store/" in line
+    ]
+    assert behind == [], "Gradio may stumble over an unknown session or component; nothing of ours does"
 
 
 @pytest.mark.parametrize(

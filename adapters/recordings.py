@@ -1,9 +1,11 @@
 """Readers of recorded answers: a MedS-Bench results CSV, or a run file of our own. Pure: files in, records out.
 
 A results CSV has the columns `task_id,input,GT,output`. Its input may be the whole string a chat model was given;
-what is kept of it is the case's own text: the last user turn, without the frame `Input:` ... `Output:`.
+what is kept of it is the case's own text: the last user turn, without the frame `Input:` ... `Output:`. For models
+that take messages the official `eval.py` writes them out as Python does, `[{'role': ...}]` or `{'system': ...}`.
 """
 
+import ast
 import csv
 import json
 import re
@@ -22,6 +24,7 @@ USER_TURNS = (  # Llama 3, ChatML, Llama 2 and Mistral
     re.compile(r"<\|im_start\|>user\n(.*?)(?=<\|im_end\|>|<\|im_start\|>|\Z)", re.S),
     re.compile(r"\[INST\](?:\s*<<SYS>>.*?<</SYS>>)?(.*?)(?=\[/INST\]|\Z)", re.S),
 )
+LEARN = "Please learn from the few-shot cases to see what content you have to output."  # ends the official definition
 TOKENS = re.compile(r"<\|(?:begin_of_text|end_of_text|eot_id|im_end|endoftext)\|>|</?s>")
 STOPPED: dict[str, StopReason] = {"stop": "stop", "length": "length", "refusal": "refusal"}
 
@@ -102,14 +105,34 @@ def _rows(file: IO[str], path: Path) -> Iterator[Recorded]:
 def case_text(prompt: str) -> str:
     """The case's own text in what a model was given: the last user turn without chat tokens and frame.
 
-    Without chat tokens, demonstrations may stand before it: then it is what follows the last line `Input:`.
+    Where demonstrations stand before it, it is what follows the definition's last words, or the last line `Input:`.
     """
     turns = next((found for pattern in USER_TURNS if (found := pattern.findall(prompt))), None)
-    text = TOKENS.sub("", turns[-1] if turns else prompt).strip()
-    if turns or not text.endswith("Output:"):
-        return text.removeprefix("Input:").removesuffix("Output:").strip()
-    start = f"\n{text}".rfind("\nInput:")
-    return text[max(start, 0) :].removeprefix("Input:").removesuffix("Output:").strip()
+    written = None if turns else _written_out(prompt)
+    text = TOKENS.sub("", turns[-1] if turns else written or prompt).strip()
+    _, learnt, after = text.rpartition(LEARN)
+    if learnt and after.strip():
+        text = after.strip()
+    elif not turns and written is None and text.endswith("Output:"):
+        start = f"\n{text}".rfind("\nInput:")
+        text = text[max(start, 0) :]
+    return text.removeprefix("Input:").removesuffix("Output:").strip()
+
+
+def _written_out(prompt: str) -> str | None:
+    """The last user text of messages that stand there as Python writes them; None where there are none."""
+    if not prompt.lstrip().startswith(("[{", "{")):
+        return None
+    try:
+        value = ast.literal_eval(prompt.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    if isinstance(value, dict):
+        text = value.get("user")
+    else:
+        roles = [m for m in value if isinstance(m, dict)] if isinstance(value, list) else []
+        text = next((m.get("content") for m in reversed(roles) if m.get("role") == "user"), None)
+    return text if isinstance(text, str) else None
 
 
 def read_run_file(path: Path) -> list[RunLine]:

@@ -1,12 +1,15 @@
 """Answers recorded earlier, `replay/FILE`: a MedS-Bench results CSV, or a run file of our own. Nothing is asked.
 
-A run's answer is looked up by the hash of the exact messages, then by the case's own text; a CSV's by the text. Of
-several answers to one case the first counts. Options: path (in place of FILE), recorded_model (one of several in a
+A run's answer is looked up by the hash of the exact messages, then by the case's own text; a CSV's by the text. One
+text may be asked in several tasks (the three PICO extractions share their sentences): of the rows with that text those
+count whose GT is the case's reference, and of these the rows of the task whose rows are cases here. Of several answers
+that are left the first counts. Options: path (in place of FILE), recorded_model (one of several in a
 run file; also `replay/FILE#MODEL`), tokens_per_second (default: no delay).
 """
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -31,6 +34,7 @@ from adapters.errors import AdapterError, BadRequest, Unavailable
 from adapters.recordings import Unreadable, model_name, read_results_csv, read_run_file
 
 PROVIDER = "replay"
+NEEDS_EXAMPLES = True  # only to tell apart rows of several tasks with one text
 ROOT = Path(adapters.__file__).parent.parent
 
 
@@ -54,7 +58,8 @@ def create(name: str, options: Mapping[str, Any], examples: Sequence[Example]) -
     path, recorded = located(name, options)
     if not path.is_file():
         raise _absent(path)
-    return Replay(f"{PROVIDER}/{name}", path, recorded, per_second=float(options.get("tokens_per_second") or 0))
+    pace = float(options.get("tokens_per_second") or 0)
+    return Replay(f"{PROVIDER}/{name}", path, recorded, examples=examples, per_second=pace)
 
 
 def located(name: str, options: Mapping[str, Any]) -> tuple[Path, str | None]:
@@ -74,8 +79,11 @@ def _absent(path: Path) -> Unavailable:
 
 
 class Replay:
-    def __init__(self, model: str, path: Path, recorded: str | None, *, per_second: float) -> None:
+    def __init__(
+        self, model: str, path: Path, recorded: str | None, *, examples: Sequence[Example], per_second: float
+    ) -> None:
         self.model, self._path, self._recorded, self._per_second = model, path, recorded, per_second
+        self._examples = examples
         self._answers: dict[str, Answer] | None = None
 
     @cached_property
@@ -87,7 +95,7 @@ class Replay:
     async def stream(self, messages: Sequence[Message], config: GenerateConfig) -> AsyncGenerator[Chunk, None]:
         yield Chunk(parameters={"recorded_in": self._path.name})
         if self._answers is None:
-            self._answers = await asyncio.to_thread(read_answers, self._path, self._recorded)
+            self._answers = await asyncio.to_thread(read_answers, self._path, self._recorded, self._examples)
         answer = self._answers.get(messages_sha256(messages)) or self._answers.get(_key(user_text(messages)))
         if answer is None:
             fix = "Choose a case of that file, or add its cases with --cases."
@@ -104,20 +112,32 @@ def _key(text: str) -> str:
     return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
 
 
-def read_answers(path: Path, recorded: str | None) -> dict[str, Answer]:
+def read_answers(path: Path, recorded: str | None, examples: Sequence[Example] = ()) -> dict[str, Answer]:
     """Hash of the messages, and of the case's text -> answer. Raises `BadRequest` with file, line and reason."""
     try:
         if path.suffix.lower() == ".csv":
-            return _from_csv(path)
+            return _from_csv(path, examples)
         return _from_run(path, recorded)
     except Unreadable as error:
         raise BadRequest(f"Not readable: {error}", fix="Correct the file.") from error
 
 
-def _from_csv(path: Path) -> dict[str, Answer]:
-    name, found = model_name(path), {}
-    for row in read_results_csv(path):
-        found.setdefault(_key(row.input), Answer(row.output, name))
+def _from_csv(path: Path, examples: Sequence[Example]) -> dict[str, Answer]:
+    references: dict[str, set[str]] = {}
+    for example in examples:
+        references.setdefault(_key(example.input), set()).add(_key(example.answer))
+    rows = [(row, _key(row.input)) for row in read_results_csv(path)]
+    ours, all_rows = Counter[str](), Counter(row.task_id for row, _ in rows)
+    for row, key in rows:
+        ours[row.task_id] += _key(row.target) in references.get(key, ())
+    name, found, best = model_name(path), dict[str, Answer](), dict[str, float]()
+    for row, key in rows:
+        known, blank = references.get(key), not row.target.strip()
+        if known and not blank and _key(row.target) not in known:
+            continue  # another task's row with the same text
+        share = ours[row.task_id] / all_rows[row.task_id] if known else float(blank)  # a case without reference
+        if share > best.get(key, -1.0):
+            found[key], best[key] = Answer(row.output, name), share
     return found
 
 

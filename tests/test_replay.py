@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters import registry
-from adapters.base import GenerateConfig, Message, Usage, complete, messages_sha256
+from adapters.base import Example, GenerateConfig, Message, Usage, complete, messages_sha256
 from adapters.errors import AdapterError, BadRequest, Unavailable
 from adapters.recordings import Recorded, Unreadable, case_text, model_name, read_results_csv, read_run_file
 
@@ -55,6 +55,26 @@ def test_what_a_chat_model_was_given_is_reduced_to_the_case() -> None:
     assert case_text("Input:\nold\n\nOutput:\nold answer\n\n\nExplain.\nInput:\nnew\nOutput:") == "new"
     assert case_text("[INST] Input:\nA form.\nInput: none\nOutput: [/INST]") == "A form.\nInput: none"
     assert case_text("the case, with an Input: in it") == "the case, with an Input: in it"
+
+
+LEARN = "Please learn from the few-shot cases to see what content you have to output."
+SHOTS = f"Input:\nold\n\nOutput:\nold answer\n\n\nExplain.{LEARN}"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        (str([{"role": "user", "content": f'{SHOTS}\nInput:\nIt\'s "new"\nOutput:\n'}]), 'It\'s "new"'),
+        (str([{"role": "system", "content": "s"}, {"role": "user", "content": "the case"}]), "the case"),
+        (str({"system": SHOTS, "user": "Input:\nnew\n\nInput: none\nOutput:\n"}), "new\n\nInput: none"),
+        (f"<s>[INST] {SHOTS}\nInput:\nnew\nOutput:\n [/INST]", "new"),
+        (f"<s>{SHOTS}\nInput:\nnew\n\nInput: none\nOutput:\n", "new\n\nInput: none"),
+        ("{'age': 40}", "{'age': 40}"),
+        ("[{'role': 'user', 'content': 'torn", "[{'role': 'user', 'content': 'torn"),
+    ],
+)
+def test_messages_that_the_official_code_wrote_out_are_reduced_too(prompt: str, expected: str) -> None:
+    assert case_text(prompt) == expected
 
 
 def test_a_results_file_is_read_with_newlines_quotes_and_a_byte_order_mark(tmp_path: Path) -> None:
@@ -121,6 +141,24 @@ async def test_a_case_that_is_not_in_the_file_is_told_with_the_fix(tmp_path: Pat
     path = csv_file(tmp_path, "task_id,input,GT,output\nt,i,g,o\n")
     with pytest.raises(AdapterError, match=r"holds no answer to this case\. Choose a case of that file"):
         await answer(path, "another case")
+
+
+async def test_one_text_asked_in_several_tasks_keeps_its_answers_apart(tmp_path: Path) -> None:
+    rows = (
+        "task1,Both.,adults,participants\ntask2,Both.,aspirin,intervention\n"
+        "task1,Same.,not found,participants again\ntask2,Same.,not found,intervention again\n"
+    )
+    path = csv_file(tmp_path, f"task_id,input,GT,output\n{rows}")
+
+    async def said(text: str, *cases: Example) -> str:
+        return (await complete(registry.create(f"replay/{path}", {}, examples=cases), messages(text), CONFIG)).text
+
+    one = (Example("Both.", "adults"), Example("Same.", "not found"))
+    two = (Example("Both.", "aspirin"), Example("Same.", "not found"))
+    assert [await said(text, *one) for text in ("Both.", "Same.")] == ["participants", "participants again"]
+    assert [await said(text, *two) for text in ("Both.", "Same.")] == ["intervention", "intervention again"]
+    with pytest.raises(BadRequest, match="holds no answer to this case"):
+        await said("Both.", Example("Both.", "pain at 6 weeks"))
 
 
 async def test_a_run_of_ours_answers_by_the_hash_of_its_prompt_first(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from adapters.recordings import Recorded, Unreadable, model_name, read_results_csv
 from playground.errors import BadFile
 from playground.library import Library
+from playground.medsbench.results import official_id
 from playground.models import Models, ModelSpec
 from playground.store import Store
 from playground.task import RAW, Case, Task
@@ -70,7 +71,7 @@ class Cases:
         cases: Counter[str] = Counter()
         skipped: Counter[str] = Counter()
         for row in rows:
-            task = by_official.get(row.task_id)
+            task = by_official.get(official_id(row.task_id))
             if task is None:
                 skipped[f"{row.task_id or 'an empty task_id'}: no such task here"] += 1
                 continue
@@ -96,7 +97,7 @@ def recorded_case(task: Task, row: Recorded, path: Path) -> Case:
         task=task.id,
         title=first + ("..." if len(row.input) > 57 else ""),
         inputs={RAW: row.input},
-        target=(row.target,),
+        target=(row.target,) if row.target.strip() else None,
         source=f"results file {path.name}, row {row.row}",
         licence="as the file's owner states",
         restricted=True,

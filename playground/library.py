@@ -29,6 +29,7 @@ class Library:
         imported: Source = lambda task: (),
     ) -> None:
         self._tasks = {t.id: t for t in _in_order({t.id: t for t in tasks}.values())}
+        self._shipped = dict(self._tasks)
         self._cases: dict[str, dict[str, Case]] = {t: {} for t in self._tasks}
         self._instruments = {i.id: i for i in instruments}
         self._imported = imported
@@ -52,6 +53,10 @@ class Library:
         if name not in self._tasks:
             raise UnknownName("task", name, self._tasks)
         return self._tasks[name]
+
+    def as_shipped(self, name: str) -> Task:
+        """The task as this installation's own files have it, whatever Definition was imported over it."""
+        return self._shipped.get(name) or self.task(name)
 
     def by_medsbench(self) -> Mapping[str, Task]:
         """Official task id -> task."""

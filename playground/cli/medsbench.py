@@ -109,7 +109,7 @@ def _print_scores(category: str, found: Mapping[str, ModelResults]) -> None:
         mean = result.averages().get(category)
         cells.append(_average(mean) if mean else "-")
         table.add_row(model, *cells)
-    out.print(table)
+    _print(table)
     tokenisers = {
         name for r in found.values() for t, name in r.tokenisers().items() if any(t in c.tasks for c in shown)
     }
@@ -142,15 +142,13 @@ def _joined(values: Sequence[float]) -> str:
 def export(
     run: Annotated[Path, typer.Option(help="Run file (JSON Lines), or the folder of a batch.")],
     path: Annotated[Path, typer.Option("--out", help="FILE.csv; with several models FILE_MODEL.csv each.")],
-    include_restricted: Annotated[bool, typer.Option(help="Write the inputs of restricted cases, too.")] = False,
+    include_restricted: Annotated[bool, typer.Option(help="Write the rows of restricted cases, too.")] = False,
 ) -> None:
     """Write answers in the official submission format."""
     with opened() as playground:
         written = playground.medsbench.export(run, path, include_restricted=include_restricted)
     for reason, rows in written.left_out.items():
         say(f"{rows} rows left out: {reason}")
-    if written.emptied:
-        say(f"{written.emptied} inputs are restricted and left empty; no score needs them. --include-restricted")
     for model, file in written.files.items():
         say(f"{model}: {written.rows[model]} rows")
         out.print(str(file), markup=False, soft_wrap=True)
@@ -207,6 +205,7 @@ def contribute(
     contributor: Annotated[list[str] | None, typer.Option(help="Who gives the cases.")] = None,
     url: Annotated[str, typer.Option(help="Where the cases are published.")] = "",
     domain: Annotated[list[str] | None, typer.Option(help="Medical field; default: Medicine.")] = None,
+    split: Annotated[str, typer.Option(help="What the cases are for: Train, Test or Train/Test.")] = "Test",
 ) -> None:
     """Write own cases in the contributors' JSON format of MedS-Ins."""
     if path.exists():
@@ -216,11 +215,11 @@ def contribute(
     with opened() as playground:
         content = playground.medsbench.contribute(
             task, cases=tuple(case or ()), leave_out=leave_out,
-            contributors=contributor or ["Clinical task playground"], url=url, domains=domain or (),
+            contributors=contributor or ["Clinical task playground"], url=url, domains=domain or (), split=split,
         )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    say(f"{len(content['Positive Examples'])} examples and {len(content['Instances'])} instances")
+    say(f"{len(content['Instances'])} instances for {content['Split Type']}, by {', '.join(content['Contributors'])}")
     out.print(str(path), markup=False, soft_wrap=True)
 
 

@@ -20,6 +20,9 @@ from playground.errors import BadFile
 from playground.task import RAW, Case
 
 FILE_NAME = re.compile(r"^(task\d+)(?:_(.*))?$")
+LETTER = re.compile(r"(?:^|(?<=[\s：:]))[A-H]\s*[:：]")  # `The right answer is B: ...`, `正しい答えは A: ...`
+BEGINS = 80  # characters of an output in which its letter stands
+MOST = 0.9  # share of the outputs that makes a form the file's
 MOST_LABELS = 60
 EXACT_UP_TO = 500_000_000  # bytes; larger broken files are reported by instance instead of by line
 
@@ -35,9 +38,12 @@ class Released:
     categories: tuple[str, ...]
     source: str
     url: str
-    language: str
+    language: str  # of the outputs
     instances: int
+    unanswered: int = 0  # instances with an empty output: cases without a reference
     outputs: tuple[str, ...] = ()  # the distinct outputs where they are few, as a closed label set has
+    lettered: str | None = None  # what stands before the letter where nearly all outputs name an option, `B: ...`
+    structured: bool = False  # the outputs are lists or objects, written out
 
 
 def find(paths: Iterable[Path]) -> list[Path]:
@@ -59,13 +65,14 @@ def check(path: Path, *, task: str | None = None) -> Released:
     official = task or (match.group(1) if match else "")
     if not official:
         raise BadFile(path, "is not named task<number>_...; name its task with --task, for example --task task41.")
-    head: dict[str, list[str]] = {}
-    count, outputs = 0, set[str]()
+    head, outputs, count = dict[str, list[str]](), set[str](), 0
+    forms, frames = Counter[str](), Counter[str]()
     try:
         for count, instance in enumerate(_instances(path, head), 1):
             _, answers = _pair(path, count, instance)
+            _look_at(answers, forms, frames)
             if len(outputs) <= MOST_LABELS:
-                outputs.add(answers[0].strip())
+                outputs.update(answer.strip() for answer in answers[:1])
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise _broken(path, count, error) from error
     if not count:
@@ -81,10 +88,23 @@ def check(path: Path, *, task: str | None = None) -> Released:
         categories=tuple(head.get("Categories", [])),
         source=", ".join(head.get("Source", [])),
         url=", ".join(head.get("URL", [])),
-        language=", ".join(head.get("Input_language", [])),
+        language=next(iter([*head.get("Output_language", []), *head.get("Input_language", [])]), ""),
         instances=count,
+        unanswered=forms["empty"],
         outputs=tuple(sorted(outputs)) if len(outputs) <= min(MOST_LABELS, count / 3) else (),
+        lettered=frames.most_common(1)[0][0] if frames.total() >= MOST * count else None,
+        structured=forms["structured"] >= MOST * count,
     )
+
+
+def _look_at(answers: tuple[str, ...], forms: Counter[str], frames: Counter[str]) -> None:
+    if not answers:
+        forms["empty"] += 1
+    elif answers[0].lstrip().startswith(("[", "{")):
+        forms["structured"] += 1
+    elif match := LETTER.search(answers[0][:BEGINS]):
+        frame = answers[0][: match.start()]
+        frames[frame if frame in frames or len(frames) < MOST_LABELS else ""] += 1
 
 
 def cases(released: Released, task: str, *, licence: str, restricted: bool) -> Iterator[Case]:
@@ -101,7 +121,7 @@ def cases(released: Released, task: str, *, licence: str, restricted: bool) -> I
             task=task,
             title=short[:57] + ("..." if len(short) > 57 else ""),
             inputs={RAW: text},
-            target=answers,
+            target=answers or None,
             source=f"{released.path.name}: {released.source or released.url or 'source not stated'}",
             licence=licence,
             restricted=restricted,
@@ -135,20 +155,23 @@ def _instances(path: Path, head: dict[str, list[str]]) -> Iterator[dict[str, lis
             elif prefix == "Instances.item" and event == "end_map" and current is not None:
                 yield current
                 current = None
-            elif event in ("string", "number", "boolean"):
+            elif event in ("string", "number", "boolean", "null", "start_array"):
                 name, _, rest = prefix.removeprefix("Instances.item.").partition(".")
                 into = current if current is not None else head if not prefix.startswith("Instances") else None
-                if into is not None and rest in ("", "item"):
-                    into.setdefault(name, []).append(value if isinstance(value, str) else str(value))
+                if into is not None and set(rest.split(".")) <= {"", "item"}:  # lists may stand in lists
+                    texts = into.setdefault(name, [])
+                    if value is not None:
+                        texts.append(value if isinstance(value, str) else str(value))
 
 
 def _pair(path: Path, number: int, instance: dict[str, list[str]]) -> tuple[str, tuple[str, ...]]:
+    """Input and answers; no answers where the output is there, but empty."""
     text, answers = instance.get("input"), instance.get("output")
     if not text or not text[0].strip():
         raise BadFile(path, "has no input.", position=f"instance {number}")
-    if not answers:
+    if answers is None:
         raise BadFile(path, "has no output.", position=f"instance {number}")
-    return text[0].strip(), tuple(answers)
+    return text[0].strip(), tuple(answers) if answers and answers[0].strip() else ()
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -16,7 +16,7 @@ from playground.library import Library
 from playground.medsbench import boardtable, released, submission
 from playground.medsbench.boardtable import Cell, official_of
 from playground.medsbench.contribute import OPEN, contribution
-from playground.medsbench.importing import new_task, overlay
+from playground.medsbench.importing import credentialed, task_for
 from playground.medsbench.results import ModelResults, Seen, score_files
 from playground.medsbench.submission import Written
 from playground.models import Models
@@ -24,9 +24,6 @@ from playground.store import Store
 from playground.task import Case, Task
 
 LICENCE = "as the data set's owner states"
-CREDENTIALED = frozenset(  # derived from MIMIC, MedNLI or SEER, which no licence of a copy makes free
-    f"task{n}" for n in (41, 42, 78, *range(83, 95), 112, 117, 118, 119, 131)
-)
 PATIENCE = 30.0  # seconds that a silent server is waited for
 
 
@@ -88,16 +85,20 @@ class MedsBench:
         self, path: Path, named: str | None, *, limit: int | None, sample: int | None, seed: int, licence: str
     ) -> Imported:
         file = released.check(path, task=named)
-        ours = self._library.by_medsbench().get(file.official)
-        task = overlay(ours, file) if ours is not None and ours.own else new_task(file)
-        restricted = file.official in CREDENTIALED or licence not in OPEN
+        shipped = (t for t in self._library.tasks() if t.own and file.official in t.medsbench)
+        task = task_for(file, next(shipped, None))
+        restricted = credentialed(file) or licence not in OPEN
         cases = released.cases(file, task.id, licence=licence, restricted=restricted)
         chosen = released.chosen(cases, limit=limit, sample=sample, seed=seed)
         added, unchanged = self._store.import_cases(chosen, task)
         self._library.add_task(task)
         self._models.forget_examples(task.id)
-        note = "Its Definition is the task's instruction now." if task.own else task.caveat
-        return Imported(path=path, task=task.id, added=added, unchanged=unchanged, note=note)
+        notes = ["Its Definition is the task's instruction now." if task.own else task.caveat]
+        if restricted and licence in OPEN:
+            notes.append(f"Its source asks for a signature: restricted, although {licence} is named.")
+        if file.unanswered:
+            notes.append(f"{file.unanswered} of its {file.instances} outputs are empty: cases without a reference.")
+        return Imported(path=path, task=task.id, added=added, unchanged=unchanged, note=" ".join(notes))
 
     @staticmethod
     def score(paths: Sequence[Path], *, seen: Seen = lambda path, rows, share: None) -> dict[str, ModelResults]:
@@ -145,12 +146,13 @@ class MedsBench:
         contributors: Sequence[str] = (),
         url: str = "",
         domains: Sequence[str] = (),
+        split: str = "Test",
     ) -> dict[str, Any]:
         """Own cases of a task in the contributors' format; raises `BadInput` for text that is not ours to give.
 
         `cases` empty: every case. `leave_out`: restricted and imported cases are passed over instead of refused.
         """
-        found = self._library.task(task)
+        found = self._library.as_shipped(task)
         imported = {case.id for case in self._store.imported_cases(task)}
         chosen = [self._library.case(task, name) for name in cases] or list(self._library.cases(task))
         if leave_out:
@@ -161,7 +163,7 @@ class MedsBench:
                     f"Case {case.id} is restricted or imported ({case.source}) and cannot be given back. "
                     "Add --leave-out to pass such cases over."
                 )
-        return contribution(found, chosen, contributors=contributors, url=url, domains=domains)
+        return contribution(found, chosen, contributors=contributors, url=url, domains=domains, split=split)
 
     @staticmethod
     def setup(folder: Path | None = None) -> Path:

@@ -5,12 +5,14 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from playground.errors import BadInput
 from playground.library import Library
-from playground.medsbench.contribute import FIELDS
+from playground.medsbench.board import categories
+from playground.medsbench.contribute import CATEGORIES, FIELDS, problems
 from playground.medsbench.released import check
 from playground.models import Models
 from playground.service.medsbench import MedsBench, SetupFailed
@@ -43,14 +45,57 @@ def medsbench(store: Store, *cases: Case) -> MedsBench:
     return MedsBench(library=library, models=Models([], examples=lambda task: ()), store=store)
 
 
-def test_own_cases_are_written_with_every_field_and_read_back(store: Store, tmp_path: Path) -> None:
-    content = medsbench(store, *(own(i) for i in range(5))).contribute("cough", contributors=["A Ward"])
+GUIDELINE = {  # DATA_Contributor/Data_Uploading_Guideline.md, commit 3842d3c
+    "Contributors", "Source", "URL", "Categories", "Definition", "Input_language", "Output_language",
+    "Instruction_language", "Domains", "Split Type", "Instances",
+}  # fmt: skip
+
+
+def test_own_cases_are_written_with_every_field_of_the_guideline_and_read_back(store: Store, tmp_path: Path) -> None:
+    content = medsbench(store, *(own(i) for i in range(5))).contribute("cough", contributors=["A Ward"], split="Train")
     assert tuple(content) == FIELDS
-    assert content["Positive Examples"][0]["output"] == "The diagnosis result is URTI."
+    assert set(content) >= GUIDELINE
+    assert content["Split Type"] == "Train"
+    assert content["Instances"][0] == {
+        "id": "own-0", "input": "He coughs for 0 days.", "output": ["The diagnosis result is URTI."],
+    }  # fmt: skip
     path = tmp_path / "task900_cough.json"
     path.write_text(json.dumps(content))
-    assert check(path).instances == 3
+    assert check(path).instances == 5
     assert check(path).definition == "Name the disease."
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"contributors": []}, "Contributors is empty: say who contributes with --contributor"),
+        ({"contributors": [" "]}, "Contributors must be a list of texts"),
+        ({"contributors": ["A"], "split": "Dev"}, "Split Type must be one of Train, Test, Train/Test"),
+    ],
+)
+def test_a_field_that_the_guideline_would_not_take_is_named(store: Store, changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        medsbench(store, own(1)).contribute("cough", **changes)
+
+
+def test_a_missing_field_or_instance_is_a_problem(store: Store) -> None:
+    content = medsbench(store, own(1), own(2)).contribute("cough", contributors=["A"])
+    assert problems(content) == []
+    assert problems({k: v for k, v in content.items() if k != "Domains"}) == ["the field Domains is missing"]
+    assert problems({**content, "Instances": []}) == ["there are no instances"]
+    one = content["Instances"][0]
+    assert problems({**content, "Instances": [one, one]}) == ["two instances share an id"]
+    assert problems({**content, "Instances": [{**one, "output": [""]}]}) == ["instance own-1 has no input or no output"]
+
+
+def test_an_imported_definition_is_not_given_back_as_ours(store: Store) -> None:
+    verbs = medsbench(store, own(1))
+    verbs._library.add_task(TASK.model_copy(update={"instruction": "Somebody else's words."}))
+    assert verbs.contribute("cough", contributors=["A"])["Definition"] == ["Name the disease."]
+
+
+def test_every_category_of_the_paper_has_a_name_in_med_s_ins() -> None:
+    assert set(CATEGORIES) == set(categories())
 
 
 def test_restricted_text_is_refused_by_name(store: Store) -> None:

@@ -66,7 +66,7 @@ def run(
         work = playground.batch.work(chosen)
         estimates = playground.batch.estimate(work)
         print_estimates(work, estimates)
-        agree(estimates, yes=yes)
+        agree(estimates, cluster=cluster, yes=yes)
         ended = go(playground, work, directory, reuse=reuse, cluster=cluster)
     report(ended, directory)
 
@@ -113,17 +113,19 @@ def score(
     """Score a run's answers and show the paper's table; asks nobody, at any time, as often as wanted."""
     with opened() as playground:
         outcome = playground.batch.score(directory)
+        if as_json:
+            print(json.dumps(outcome.as_json(), ensure_ascii=False, indent=2))
+        else:
+            print_outcome(outcome)
         if csv is not None:
             written = playground.medsbench.export(directory, csv, include_restricted=include_restricted)
+            for reason, rows in written.left_out.items():
+                say(f"{rows} rows left out: {reason}")
             for model, file in written.files.items():
                 say(f"{model}: {written.rows[model]} rows in {file}")
         if parquet is not None:
             rows = playground.batch.write_parquet(directory, parquet, include_restricted=include_restricted)
             say(f"{rows} rows in {parquet}")
-    if as_json:
-        print(json.dumps(outcome.as_json(), ensure_ascii=False, indent=2))
-    else:
-        print_outcome(outcome)
 
 
 @app.command(name="import")

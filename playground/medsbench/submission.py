@@ -1,6 +1,7 @@
 """Rows of a run -> the official submission CSV, one file a model; knows no database.
 
-Failed answers are left out (a failure is not an answer), as are rows without a reference or an official task id.
+Failed answers are left out (a failure is not an answer), as are rows without a reference or an official task id, and
+rows of restricted cases unless they are asked for: input, reference and answer may all hold the restricted text.
 """
 
 import csv
@@ -18,12 +19,11 @@ from playground.errors import BadInput
 
 @dataclass
 class Written:
-    """The files by model, rows in each, and rows left out by reason. `emptied`: restricted inputs not written."""
+    """The files by model, rows in each, and rows left out by reason."""
 
     files: dict[str, Path] = field(default_factory=dict)
     rows: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
-    emptied: int = 0
 
 
 def path_for(out: Path, model: str, *, several: bool) -> Path:
@@ -36,26 +36,22 @@ def path_for(out: Path, model: str, *, several: bool) -> Path:
 def write(rows: Iterable[Mapping[str, Any]], out: Path, *, models: int, include_restricted: bool) -> Written:
     """Write rows with `official`, `model`, `input`, `reference`, `text`, `error`, `restricted`.
 
-    The inputs of restricted rows stay empty unless asked for; no scorer reads them. Raises `BadInput` when nothing
-    can be written.
+    Raises `BadInput` when nothing can be written.
     """
     done, writers = Written(), dict[str, Any]()
     out.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for row in rows:
-            if reason := _why_not(row):
+            if reason := _why_not(row, include_restricted=include_restricted):
                 done.left_out[reason] += 1
                 continue
             model = str(row["model"])
             if model not in writers:
                 done.files[model] = path_for(out, model, several=models > 1)
-                file = stack.enter_context(done.files[model].open("w", encoding="utf-8", newline=""))
-                writers[model] = csv.writer(file, lineterminator="\n")
+                opened = done.files[model].open("w", encoding="utf-8", errors="replace", newline="")
+                writers[model] = csv.writer(stack.enter_context(opened))  # its line ends have a lone \\r quoted, too
                 writers[model].writerow(COLUMNS)
-            hidden = bool(row.get("restricted")) and not include_restricted
-            done.emptied += hidden
-            shown = "" if hidden else row.get("input") or ""
-            writers[model].writerow((row["official"], shown, row["reference"], row["text"] or ""))
+            writers[model].writerow((row["official"], row.get("input") or "", row["reference"], row["text"] or ""))
             done.rows[model] += 1
     if not done.files:
         reasons = "; ".join(f"{n} rows: {reason}" for reason, n in done.left_out.items()) or "it holds no rows"
@@ -63,9 +59,11 @@ def write(rows: Iterable[Mapping[str, Any]], out: Path, *, models: int, include_
     return done
 
 
-def _why_not(row: Mapping[str, Any]) -> str:
+def _why_not(row: Mapping[str, Any], *, include_restricted: bool) -> str:
     if row.get("error") is not None:
         return "no answer (it failed)"
     if row.get("reference") is None:
         return "no reference"
+    if row.get("restricted") and not include_restricted:
+        return "the case is restricted (--include-restricted writes its texts)"
     return "" if row.get("official") else f"{row.get('task')} has no official task id"

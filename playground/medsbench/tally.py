@@ -79,17 +79,18 @@ def _count(into: Tally, column: Column, task: str, gold: str, output: str) -> No
             return
         gold = "nan"  # these two scripts write the missing value out
     into.n += 1
-    silent = output in NOT_A_TEXT or not output.strip()
+    missing = output in NOT_A_TEXT
+    silent = missing or not output.strip()
     if column.metrics == OVERLAP:
         into.unscored += not _overlap(into, column, task, gold, "" if silent else output)
         return
-    into.unscored += silent
+    into.unscored += silent  # reported; a blank text is still scored as the official scripts score it
     if column.metrics == PRF:
-        _labels(into, frozenset() if silent else labels.hallmarks(output), labels.hallmarks(gold))
+        _labels(into, frozenset() if missing else labels.hallmarks(output), labels.hallmarks(gold))
     elif column.metrics == F1:
-        tp, fp, fn = (0, 0, len(labels.ner_entities(gold))) if silent else labels.ner(output, gold)
+        tp, fp, fn = (0, 0, len(labels.ner_entities(gold))) if missing else labels.ner(output, gold)
         into.hits.update(tp=tp, fp=fp, fn=fn)
-    elif not silent:
+    elif not missing:
         into.sums["accuracy"] += _right(column, task, gold, output)
 
 

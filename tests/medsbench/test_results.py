@@ -42,7 +42,9 @@ def test_without_json_it_prints_the_paper_s_table(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "Concept explanation (BLEU-1/ROUGE-L F1)" in done.stdout
     assert "100.00/100.00 (n=1)" in done.stdout
-    assert "2 columns missing" in done.stdout, "a mean over one of three columns is not the paper's average"
+    assert "(100.00/100.00: 2 columns missing)" in done.stdout, (
+        "a mean over one of three columns is not the paper's average"
+    )
 
 
 @pytest.mark.parametrize("output", ["", "nan", "None", "  ", "...", "."])
@@ -158,7 +160,7 @@ def test_what_is_written_scores_the_same_when_read_back(tmp_path: Path) -> None:
     assert tasks_of(tmp_path / "back_m.csv") == tasks_of(first)
 
 
-def test_a_run_file_is_exported_by_model_without_restricted_inputs(tmp_path: Path) -> None:
+def test_a_run_file_is_exported_by_model_and_restricted_rows_only_when_asked(tmp_path: Path) -> None:
     path = released(tmp_path / "task41_notes.json", [("He coughs.", "Neutral"), ("He sleeps.", "Entailment")])
     assert playground(tmp_path, "medsbench", "import", path, "--licence", "CC0-1.0").returncode == 0
     with Store.open(f"sqlite:///{tmp_path / 'playground.db'}") as store:
@@ -172,18 +174,18 @@ def test_a_run_file_is_exported_by_model_without_restricted_inputs(tmp_path: Pat
     ]
     run = tmp_path / "run.jsonl"
     run.write_text("".join(json.dumps(r) + "\n" for r in rows) + '{"torn')
-    done = playground(tmp_path, "medsbench", "export", "--run", run, "--out", tmp_path / "sub.csv")
-    assert done.returncode == 0, done.stderr
-    assert "4 inputs are restricted" in done.stderr
-    written = [Path(line) for line in done.stdout.split()]
+    refused = playground(tmp_path, "medsbench", "export", "--run", run, "--out", tmp_path / "sub.csv")
+    assert refused.returncode == 2
+    assert "4 rows: the case is restricted (--include-restricted writes its texts)" in refused.stderr
+    assert not list(tmp_path.glob("sub*")), "no input, no reference and no answer of a restricted case leaves unasked"
+    words = ("medsbench", "export", "--run", run, "--out", tmp_path / "sub.csv", "--include-restricted")
+    asked = playground(tmp_path, *words)
+    assert asked.returncode == 0, asked.stderr
+    written = [Path(line) for line in asked.stdout.split()]
     assert [p.name for p in written] == ["sub_a-b-c.csv", "sub_d-e.csv"], "the last _ piece is the model"
     with written[0].open(newline="") as file:
-        assert list(csv.reader(file))[1] == ["task41", "", "Neutral", "Neutral"]
+        assert list(csv.reader(file))[1] == ["task41", "He coughs.", "Neutral", "Neutral"]
     assert tasks_of(written[0])["task41"] == {"accuracy": 50.0, "n": 2, "unscored": 0}
-    asked = playground(tmp_path, "medsbench", "export", "--run", run, "--out", written[1], "--include-restricted")
-    assert asked.returncode == 0
-    with Path(asked.stdout.split()[0]).open(newline="") as file:
-        assert list(csv.reader(file))[1][1] == "He coughs."
 
 
 def test_an_export_of_nothing_says_why(tmp_path: Path) -> None:

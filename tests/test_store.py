@@ -3,14 +3,22 @@
 import sqlite3
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from playground.errors import BadInput, StoreFailed
 from playground.records import Draft
 from playground.store import Store
+from playground.store.tables import metadata
 from tests import samples
 from tests.samples import NOW
 
@@ -21,6 +29,25 @@ def run_with_two_sides(store: Store, **changes: object) -> str:
     for side in "AB":
         store.add_response(samples.response(record.id, side))
     return record.id
+
+
+def at_once(*works: Callable[[], Any]) -> tuple[list[Any], list[Exception]]:
+    """Run all of them in the same instant, a thread each; gives what they returned and what they raised."""
+    gate, results, failures = threading.Barrier(len(works)), [], []
+
+    def one(work: Callable[[], Any]) -> None:
+        gate.wait()
+        try:
+            results.append(work())
+        except (BadInput, StoreFailed, SQLAlchemyError) as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=one, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results, failures
 
 
 def test_what_goes_in_comes_out(store: Store) -> None:
@@ -45,14 +72,9 @@ def test_the_same_uuid_twice_is_one_row(store: Store) -> None:
 def test_ten_threads_with_one_uuid_make_one_row(store: Store) -> None:
     run = run_with_two_sides(store)
     record = samples.rating(samples.comparison(id=run))
-    numbers: list[int | None] = []
-    threads = [threading.Thread(target=lambda: numbers.append(store.save_rating(record).number)) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(numbers) == 10
-    assert len(set(numbers)) == 1
+    saved, failed = at_once(*[lambda: store.save_rating(record)] * 10)
+    assert failed == []
+    assert len({found.number for found in saved}) == 1
     assert len(store.ratings()) == 1
 
 
@@ -74,6 +96,89 @@ def test_a_changed_mind_is_a_further_event(store: Store) -> None:
     assert first.number is not None
     assert second.number is not None
     assert first.number < second.number
+
+
+def test_of_many_votes_on_a_blind_run_in_one_instant_one_counts(store: Store) -> None:
+    run = run_with_two_sides(store)
+    saved, refused = at_once(*[lambda: store.save_rating(samples.rating(samples.comparison(id=run)), once=True)] * 8)
+    assert (len(saved), len(refused)) == (1, 7)
+    assert {type(error) for error in refused} == {BadInput}
+    assert "Voting is closed" in str(refused[0])
+    assert [r.number for r in store.ratings(comparison=run)] == [saved[0].number]
+
+
+def test_a_vote_on_a_blind_run_that_is_sent_again_is_confirmed_again(store: Store) -> None:
+    run = run_with_two_sides(store)
+    record = samples.rating(samples.comparison(id=run))
+    saved, refused = at_once(*[lambda: store.save_rating(record, once=True)] * 8)
+    assert refused == []
+    assert len({r.number for r in saved}) == 1
+    assert len(store.ratings()) == 1
+
+
+def test_a_comment_with_what_a_database_refuses_is_still_the_same_when_sent_again(store: Store) -> None:
+    run = run_with_two_sides(store)
+    record = samples.rating(samples.comparison(id=run), comment="bad \0 and \ud83e")
+    assert store.save_rating(record) == store.save_rating(record)
+    assert len(store.ratings()) == 1
+
+
+def test_drafts_from_two_tabs_in_one_instant_leave_one(store: Store) -> None:
+    run = run_with_two_sides(store)
+    draft = Draft(comparison=run, rater="visitor-1", answers={}, comment="\0", uuid="u", updated=NOW)
+    _, refused = at_once(*[lambda: store.save_draft(draft)] * 8)
+    assert refused == []
+    found = store.draft(run, "visitor-1")
+    assert found is not None
+    assert found.comment == "\ufffd"
+
+
+def test_a_draft_that_comes_after_its_rating_does_not_come_back(store: Store) -> None:
+    run = run_with_two_sides(store)
+    record = samples.rating(samples.comparison(id=run))
+    store.save_rating(record)
+    draft = Draft(comparison=run, rater="visitor-1", answers={}, comment="", uuid=record.uuid, updated=NOW)
+    store.save_draft(draft)
+    assert store.draft(run, "visitor-1") is None
+    store.save_draft(replace(draft, uuid=uuid.uuid4().hex))
+    assert store.draft(run, "visitor-1") is not None, "a changed mind begins a draft of its own"
+
+
+def test_a_rating_and_its_late_draft_in_one_instant_leave_no_draft(store: Store) -> None:
+    for _ in range(10):
+        run = run_with_two_sides(store)
+        record = samples.rating(samples.comparison(id=run))
+        draft = Draft(comparison=run, rater="visitor-1", answers={}, comment="", uuid=record.uuid, updated=NOW)
+        _, refused = at_once(partial(store.save_draft, draft), partial(store.save_rating, record))
+        assert refused == []
+        assert store.draft(run, "visitor-1") is None
+
+
+def test_a_name_that_no_database_can_hold_is_not_found(store: Store) -> None:
+    assert store.comparison("a\0b") is None
+    assert store.comparison("\ud800") is None
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_program_describes(store: Store) -> None:
+    with store.read() as connection:
+        found = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(found, metadata) == []
+        names = set(inspect(connection).get_table_names())
+    assert names == {*metadata.tables, "alembic_version"}
+
+
+def test_a_database_of_a_newer_program_is_left_alone(database_url: str) -> None:
+    with Store.open(database_url) as store, store.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreFailed, match=r"newer version \(9999\)"):
+        Store.open(database_url)
+
+
+def test_no_row_can_point_to_a_run_that_is_not_there(store: Store) -> None:
+    with pytest.raises(IntegrityError):
+        store.add_response(samples.response("nowhere"))
+    with pytest.raises(BadInput, match="not in the database"):
+        store.save_rating(samples.rating(samples.comparison()), once=True)
 
 
 def test_a_rating_of_an_unknown_run_is_refused(store: Store) -> None:
@@ -144,23 +249,11 @@ def test_opening_again_keeps_everything(database_url: str) -> None:
 
 
 def test_two_processes_may_open_an_empty_database_at_once(database_url: str) -> None:
-    opened: list[Store] = []
-    failed: list[BaseException] = []
-
-    def start() -> None:
-        try:
-            opened.append(Store.open(database_url))
-        except Exception as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=start) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    opened, failed = at_once(*[lambda: Store.open(database_url)] * 4)
     for store in opened:
         store.close()
     assert failed == []
+    assert len(opened) == 4
 
 
 def test_sqlite_is_set_up_for_safety(tmp_path: Path) -> None:

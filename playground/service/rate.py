@@ -40,9 +40,6 @@ class Rate:
         instrument.check(answers, sides)
         if missing := instrument.missing(answers, sides):
             raise BadInput(f"Not saved: {len(missing)} items are missing: {', '.join(titles(instrument, missing))}.")
-        earlier = self._store.ratings(comparison=record.id)
-        if record.blinded and earlier and all(r.uuid != name for r in earlier):
-            raise BadInput("Voting is closed for this run: its names were shown after the first rating.")
         stored = self._store.save_rating(
             Rating(
                 uuid=name,
@@ -55,7 +52,8 @@ class Rate:
                 instrument_version=instrument.version,
                 shown=tuple(r.side for r in record.responses),
                 app_version=__version__,
-            )
+            ),
+            once=record.blinded,
         )
         return confirmation(stored)
 

@@ -1,6 +1,6 @@
 """Writing: comparisons, responses, ratings and drafts; append-only, but for drafts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,14 +33,18 @@ class Ratings(Base):
             if known != record.text_sha256:
                 raise
 
-    def save_rating(self, record: Rating) -> Rating:
+    def save_rating(self, record: Rating, *, once: bool = False) -> Rating:
         """Store one event and return it with number and time, after the commit.
 
         The same uuid with the same content returns what is stored; with other content it is refused (`BadInput`).
+        `once`: so is a second event of the comparison, also one that comes in the same instant.
         """
         now = datetime.now(UTC)
         try:
             with self.write() as connection:
+                _alone(connection, record.comparison)
+                if once and set(_uuids(connection, record.comparison)) - {record.uuid}:
+                    raise BadInput("Voting is closed for this run: its names were shown after the first rating.")
                 number = connection.execute(insert(tables.rating), rows.rating_row(record, now)).inserted_primary_key
                 assert number is not None
                 if answers := rows.answer_rows(record, number[0]):
@@ -71,8 +75,11 @@ class Ratings(Base):
             return tuple(rows.to_rating(row) for row in connection.execute(query).mappings())
 
     def save_draft(self, record: Draft) -> None:
-        """Keep the latest state of an unsaved form."""
+        """Keep the latest state of an unsaved form. One that arrives after its rating was saved changes nothing."""
         with self.write() as connection:
+            _alone(connection, record.comparison)
+            if record.uuid in _uuids(connection, record.comparison):
+                return
             _forget_draft(connection, record.comparison, record.rater)
             values = {k: getattr(record, k) for k in ("comparison", "rater", "answers", "comment", "uuid", "updated")}
             connection.execute(insert(tables.draft), rows.clean({**values, "answers": dict(record.answers)}))
@@ -84,6 +91,17 @@ class Ratings(Base):
         return rows.to_draft(row) if row else None
 
 
+def _alone(connection: Connection, comparison: str) -> None:
+    """Nobody else writes ratings or drafts of this comparison until the commit. SQLite has one writer anyway."""
+    connection.execute(select(tables.comparison.c.id).where(tables.comparison.c.id == comparison).with_for_update())
+
+
+def _uuids(connection: Connection, comparison: str) -> Sequence[str]:
+    return (
+        connection.execute(select(tables.rating.c.uuid).where(tables.rating.c.comparison == comparison)).scalars().all()
+    )
+
+
 def _forget_draft(connection: Connection, comparison: str, rater: str) -> None:
     at = (tables.draft.c.comparison == comparison) & (tables.draft.c.rater == rater)
     connection.execute(delete(tables.draft).where(at))
@@ -91,5 +109,5 @@ def _forget_draft(connection: Connection, comparison: str, rater: str) -> None:
 
 def _content(record: Rating) -> Mapping[str, Any]:
     """What makes two submissions the same; `seconds` may differ in a retry."""
-    return {"comparison": record.comparison, "rater": record.rater, "answers": dict(record.answers),
-            "comment": rows.clean(record.comment)}  # fmt: skip
+    told = {"comparison": record.comparison, "rater": record.rater, "answers": dict(record.answers)}
+    return rows.clean({**told, "comment": record.comment})

@@ -1,8 +1,8 @@
 """Past one machine: each request is one call of a Ray Core actor. Only --cluster imports Ray; here alone it is known.
 
 Runner, pace, log and resume are those of one machine: lanes, rates and the waits that a 429 asks for stay with the
-driver, so that one limiter for each provider's key holds every node. Ray starts again what a node or a process loses,
-bounded; a model's errors come back as values.
+driver, so that one limiter for each provider's key holds every node. A request that a node or a process loses is asked
+again as after a broken connection: in the pace, a bounded number of times.
 
 What a node needs: this version of the playground, the variables that models.yaml names (keys, addresses) in its
 environment before `ray start`, the weights of local models, the cluster's token. What travels to it: one entry of
@@ -10,27 +10,22 @@ models.yaml, the messages and settings of a request, a baseline's examples. The 
 """
 
 import os
-import random
 import secrets
 import socket
-import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from adapters.base import Chunk, GenerateConfig, Message
-from adapters.errors import ConnectionBroken, Unavailable
 from playground.batch.asking import Answer, Ask, ask_adapter
 from playground.batch.cleartext import refuse_secrets
-from playground.batch.node import Asker, Opening, Reply, Request
+from playground.batch.node import Opening
+from playground.batch.nodes import Call, Gate, Nodes
 from playground.batch.pace import LocalPace
 from playground.batch.plan import Item, Work
 from playground.errors import BadInput
 from playground.models import ModelSpec
 
-TASK_RETRIES = 1  # by Ray, of one call whose process died; the runner's own tries come on top, so it stays bounded
-AVOIDED = 30.0  # seconds that an actor which lost a call comes last: Ray is slow to notice a node that is gone
 CONNECT_LIMIT = 5.0  # seconds; Ray itself tries an address where nobody listens for minutes
 OBJECTS = 128 * 2**20  # bytes of shared memory of a cluster on this machine; Ray would take a third of it all
 TOKEN_FIX = "Run this on one of its nodes, with the cluster's token in ~/.ray/auth_token or RAY_AUTH_TOKEN_PATH."
@@ -38,10 +33,9 @@ TOKEN_FIX = "Run this on one of its nodes, with the cluster's token in ~/.ray/au
 Asking = Callable[[LocalPace], Callable[[ModelSpec], Ask]]
 
 
-class LostOnTheWay(ConnectionBroken):
-    """A node or process went away with the request: tried again, on another node where there is one."""
-
-    kind = "cluster"
+def chosen(address: str) -> str:
+    """What `auto` stands for: the address in RAY_ADDRESS, or else `local`, a new cluster on this machine."""
+    return os.environ.get("RAY_ADDRESS") or "local" if address == "auto" else address
 
 
 @contextmanager
@@ -73,40 +67,23 @@ def _ray() -> Any:
 @contextmanager
 def _joined(ray: Any, address: str) -> Iterator[None]:
     """`address` is never left out: the one that Ray remembers may be that of a driver that was killed."""
-    wanted = os.environ.get("RAY_ADDRESS") or "local" if address == "auto" else address
+    wanted = chosen(address)
     quiet = {"logging_level": "ERROR", "log_to_driver": False}
-    with _own_token() if wanted == "local" else _as_it_is():
-        try:
-            if wanted == "local":
-                ray.init(address="local", include_dashboard=False, object_store_memory=OBJECTS, **quiet)
-            else:
-                _reach(wanted)
-                ray.init(address=wanted, **quiet)
-        except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
-            reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
-            raise BadInput(f"The cluster at {wanted} cannot be joined: {reason}. {TOKEN_FIX}") from error
-        try:
-            yield
-        finally:
-            ray.shutdown()
-
-
-@contextmanager
-def _own_token() -> Iterator[None]:
-    """A token for this run alone, handed to Ray's processes; the one that Ray would make is readable to every user."""
-    before = os.environ.get("RAY_AUTH_TOKEN")
-    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    try:
+        if wanted == "local":
+            # Ray's processes inherit it and no file holds it; the file that Ray would write is readable to every user
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+            ray.init(address="local", include_dashboard=False, object_store_memory=OBJECTS, **quiet)
+        else:
+            _reach(wanted)
+            ray.init(address=wanted, **quiet)
+    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
+        raise BadInput(f"The cluster at {wanted} cannot be joined: {reason}. {TOKEN_FIX}") from error
     try:
         yield
     finally:
-        del os.environ["RAY_AUTH_TOKEN"]
-        if before is not None:
-            os.environ["RAY_AUTH_TOKEN"] = before
-
-
-@contextmanager
-def _as_it_is() -> Iterator[None]:
-    yield
+        ray.shutdown()
 
 
 def _reach(address: str) -> None:
@@ -127,13 +104,14 @@ def _ask_for(ray: Any, work: Work, spec: ModelSpec, pace: LocalPace) -> Ask:
     places = _places(ray, work, spec)
     work.copies[spec.model] = len(places)
     nodes = Nodes(ray, Opening(spec=spec, identities=identities, examples=examples), places, lanes=work.lanes(spec))
+    gate = Gate(pace, nodes)
 
     async def rest(seconds: float) -> None:
         await pace.rest(spec.model, seconds)
 
     async def ask(item: Item) -> Answer:
         call = Call(nodes, item.task.id if examples else "")
-        answer = await ask_adapter(call, item, pace=pace, rest=rest)
+        answer = await ask_adapter(call, item, pace=gate, rest=rest)
         if answer.error is not None:
             return answer
         return replace(answer, first_token_s=call.reply.first_token_s, total_s=call.reply.total_s)
@@ -161,52 +139,3 @@ def share(gpus: int, models: int, number: int) -> int:
     """How many GPUs model `number` of so many gets; at least one, which it may have to wait for."""
     each, left = divmod(gpus, models)
     return max(1, each + (number < left))
-
-
-class Nodes:
-    """One model's actors. They end, and their GPUs are free, when nothing refers to them any more."""
-
-    def __init__(self, ray: Any, opening: Opening, places: Sequence[dict[str, Any]], *, lanes: int) -> None:
-        self._errors, self.model = ray.exceptions, opening.spec.model
-        made, alike = ray.remote(Asker), {"num_cpus": 0, "max_restarts": -1, "max_task_retries": TASK_RETRIES}
-        self._actors = [made.options(**alike, max_concurrency=lanes, **place).remote(opening) for place in places]
-        self._under_way, self._lost = [0] * len(self._actors), [-AVOIDED] * len(self._actors)
-
-    async def ask(self, request: Request) -> Reply:
-        """Ask on the least loaded node. Raises `LostOnTheWay`, or `Unavailable` where no node can start it."""
-        chosen = min(range(len(self._actors)), key=self._burden)
-        self._under_way[chosen] += 1
-        try:
-            return await self._actors[chosen].ask.remote(request)
-        except self._errors.RayTaskError:
-            raise  # a bug of ours
-        except self._errors.ActorDiedError as error:  # restarts are not bounded: it could not even start
-            reason = str(error).strip().splitlines()[-1]
-            fix = "Install the same version of the playground, with the same extras, on every node."
-            raise Unavailable(f"A node cannot ask {self.model}: {reason}.", fix=fix) from error
-        except self._errors.RayError as error:
-            self._lost[chosen] = time.monotonic()
-            words = f"The cluster lost this request ({type(error).__name__})."
-            raise LostOnTheWay(words, fix="Give the same command again.") from error
-        finally:
-            self._under_way[chosen] -= 1
-
-    def _burden(self, number: int) -> tuple[bool, int, float]:
-        recently = time.monotonic() - self._lost[number] < AVOIDED
-        return recently, self._under_way[number], random.random()
-
-
-class Call:
-    """One item's request as an adapter whose stream is one call of a node; `reply` is the latest."""
-
-    def __init__(self, nodes: Nodes, task: str) -> None:
-        self._nodes, self._task, self.model = nodes, task, nodes.model
-        self.reply = Reply()
-
-    async def stream(self, messages: Sequence[Message], config: GenerateConfig) -> AsyncGenerator[Chunk, None]:
-        request = Request(task=self._task, messages=tuple(messages), config=config)
-        self.reply = await self._nodes.ask(request)
-        yield Chunk(self.reply.text, parameters=self.reply.parameters)
-        if self.reply.error is not None:
-            raise self.reply.error
-        yield self.reply.last

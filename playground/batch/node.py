@@ -59,11 +59,18 @@ class Asker:
         self._open: dict[str, Adapter] = {}
         self._opened_once = asyncio.Lock()
 
-    async def ask(self, request: Request) -> Reply:
+    async def start(self) -> Unavailable | None:
+        """Open everything; what is in the way comes back as a value."""
         try:
-            adapter = await self._adapter(request.task)
+            for task in self._opening.identities:
+                await self._adapter(task)
         except AdapterError as error:
-            return Reply(error=Unavailable(f"Node {self._node}: {error.args[0]}", fix=error.fix))
+            return Unavailable(f"Node {self._node}: {error.args[0]}", fix=error.fix)
+        return None
+
+    async def ask(self, request: Request) -> Reply:
+        """After `start`."""
+        adapter = await self._adapter(request.task)
         drain, failed = Drain(time.monotonic()), None
         try:
             async with aclosing(adapter.stream(request.messages, request.config)) as chunks:

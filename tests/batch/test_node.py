@@ -13,6 +13,7 @@ from playground.batch.cleartext import clear_secrets
 from playground.batch.cluster import asking_on, share
 from playground.batch.node import Asker, Opening, Reply, Request
 from playground.batch.plan import Plan as BatchPlan
+from playground.cli.batchrun import agree
 from playground.errors import BadInput
 from playground.models import ModelSpec
 from tests.batch.helpers import KEY, RUN, Bench, bench, on_server
@@ -54,7 +55,7 @@ async def test_a_node_without_the_key_is_named_with_what_is_missing(
     server: HttpProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SECRET_KEY", raising=False)
-    error = (await Asker(opening(server)).ask(ASKED)).error
+    error = await Asker(opening(server)).start()
     assert isinstance(error, Unavailable)
     assert error.fatal
     assert str(error).startswith("Node ")
@@ -66,7 +67,7 @@ async def test_a_node_that_would_answer_as_something_else_asks_nothing(
     changes: dict[str, str], server: HttpProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", KEY)
-    error = (await Asker(opening(server, **changes)).ask(ASKED)).error
+    error = await Asker(opening(server, **changes)).start()
     assert isinstance(error, Unavailable)
     assert next(iter(changes.values())) in str(error)
     assert server.asked() == []
@@ -102,6 +103,22 @@ def test_secrets_in_clear_text_are_found_by_name_or_by_look(options: dict[str, o
 )
 def test_local_models_share_the_gpus_and_none_goes_without(gpus: int, models: int, shares: list[int]) -> None:
     assert [share(gpus, models, number) for number in range(models)] == shares
+
+
+def test_text_for_other_nodes_needs_consent_and_this_machine_does_not(
+    one: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with one.open() as playground:
+        work = playground.batch.work(BatchPlan(tasks=("pairs",), models=("compatible/a",)))
+        estimates = playground.batch.estimate(work)
+    agree(estimates, cluster="auto", yes=False)
+    agree(estimates, cluster="10.0.0.1:6379", yes=True)
+    with pytest.raises(BadInput, match=r"the nodes of the cluster at 10\.0\.0\.1:6379.*--yes"):
+        agree(estimates, cluster="10.0.0.1:6379", yes=False)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    with pytest.raises(BadInput, match="the nodes of the cluster"):
+        agree(estimates, cluster="auto", yes=False)
 
 
 def command(bench: Bench, *more: str, program: str = RUN) -> list[str]:

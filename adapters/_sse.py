@@ -17,16 +17,27 @@ class Lines:
         """The events that end in this block, up to one that is not JSON; `unreadable` tells of that."""
         *lines, self.rest = (self.rest + block).split(b"\n")
         self.unreadable = len(self.rest) > LONGEST_LINE
+        texts: list[bytes] = []
+        for line in lines:
+            if line.startswith(b"data:"):
+                if (data := line[5:].strip()) == b"[DONE]":
+                    self.done = True
+                elif data:
+                    texts.append(data)
+            elif line.startswith(b"error:"):  # llama.cpp
+                texts.append(b'{"error": %b}' % line[6:].strip())
+        return self._parsed(texts)
+
+    def _parsed(self, texts: list[bytes]) -> Batch:
+        """All at once, a third of the time of one by one; one by one where something is not JSON."""
+        try:
+            return json.loads(b"[%b]" % b",".join(texts))
+        except (ValueError, RecursionError):
+            pass
         found: Batch = []
         try:
-            for line in lines:
-                if line.startswith(b"data:"):
-                    if (data := line[5:].strip()) == b"[DONE]":
-                        self.done = True
-                    elif data:
-                        found.append(json.loads(data))
-                elif line.startswith(b"error:"):  # llama.cpp
-                    found.append({"error": json.loads(line[6:])})
+            for text in texts:
+                found.append(json.loads(text))
         except (ValueError, RecursionError):
             self.unreadable = True
         return found

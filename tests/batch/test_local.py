@@ -64,7 +64,7 @@ def test_the_engine_gets_batches_and_what_does_not_fit_is_counted_before(ran: Be
 def test_a_page_s_question_does_not_wait_for_the_whole_run(ran: Bench, checkpoint: Path) -> None:
     model = f"local/{checkpoint}"
     with ran.open() as playground:
-        work = playground.batch.work(Plan(tasks=("pairs",), models=(model,), max_tokens=40, repeats=2))
+        work = playground.batch.work(Plan(tasks=("pairs",), models=(model,), max_tokens=20, repeats=2))
         run = threading.Thread(target=playground.batch.run, args=(work, ran.out))
         run.start()
         while len(ran.rows()) < 9:

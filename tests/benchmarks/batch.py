@@ -53,11 +53,13 @@ def server(seconds: float, per_write: int) -> Iterator[str]:
             process.stdin.close()
 
 
-def measured(words: Sequence[object], env: Mapping[str, str], log: Path) -> Used:
-    """Run to the end; raises when it fails."""
+def measured(words: Sequence[object], env: Mapping[str, str], log: Path, *, here: Path | None = None) -> Used:
+    """Run to the end, in the folder `here`; raises when it fails."""
     begun, rss = time.monotonic(), list[float]()
     with log.open("wb") as said:
-        process = subprocess.Popen([str(w) for w in words], env={**os.environ, **env}, stdout=said, stderr=said)
+        process = subprocess.Popen(
+            [str(w) for w in words], env={**os.environ, **env}, stdout=said, stderr=said, cwd=here
+        )
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
@@ -79,11 +81,10 @@ def resident(pid: int) -> float:
 
 
 def questions(number: int) -> list[tuple[str, str]]:
-    """Texts of about 1.7 kB (300 tokens) with an answer of 20 words."""
+    """Texts of about 1.7 kB (300 tokens), the answer one of two labels: peers and we compare it, and do no more."""
     chance = random.Random(1)
     return [
-        (f"Case {n}. " + " ".join(chance.choices(WORDS, k=350)), " ".join(chance.choices(WORDS, k=20)))
-        for n in range(number)
+        (f"Case {n}. " + " ".join(chance.choices(WORDS, k=350)), chance.choice(("yes", "no"))) for n in range(number)
     ]
 
 
@@ -94,7 +95,7 @@ class Ours:
 
     def __init__(self, folder: Path, cases: int) -> None:
         self.folder, self.cases = folder, cases
-        path = released(folder / "task9001_benchmark.json", questions(cases), category="Concept explanation")
+        path = released(folder / "task9001_benchmark.json", questions(cases))
         done = playground(folder / "data", "medsbench", "import", path, "--licence", "CC0-1.0")
         if done.returncode:
             raise SystemExit(done.stderr)
@@ -125,11 +126,11 @@ class Inspect:
     def run(self, url: str, concurrency: int) -> Used:
         env = {"BENCH_CASES": str(self.cases), "BENCH_BASE_URL": f"{url}/v1", "BENCH_API_KEY": "none"}
         words = [
-            self.python.with_name("inspect"), "eval", HERE / "batch_inspect.py", "--model", "openai-api/bench/bench",
+            self.python.with_name("inspect"), "eval", "batch_inspect.py", "--model", "openai-api/bench/bench",
             "--max-connections", concurrency, "--max-samples", concurrency, "--display", "none",
             "--log-dir", self.folder / "inspect",
         ]  # fmt: skip
-        return measured(words, env, self.folder / "inspect.txt")
+        return measured(words, env, self.folder / "inspect.txt", here=HERE)
 
 
 class LmEval:

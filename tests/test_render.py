@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from adapters.errors import ServerFailed
 from playground.scorers import scorer_named
-from playground.ui import board, picker, render, theme
+from playground.ui import board, outcome, picker, render, theme
 from playground.ui.form import rating_form
 from playground.views import ComparisonView, ErrorView, SideView
 from tests import samples
@@ -71,12 +71,12 @@ def test_a_very_long_answer_is_cut_with_a_word_about_it() -> None:
     ],
 )
 def test_the_difference_is_by_words(right: str, said: str, expected: str) -> None:
-    assert render.difference(right, said, "en") == expected
+    assert outcome.difference(right, said, "en") == expected
 
 
 def test_the_marks_of_markdown_are_no_difference() -> None:
     said = "## Result\n\n- The diagnosis is **Croup**.\n\n| a | b |\n|---|---|\n"
-    found = render.difference("Result The diagnosis is Croup.", said, "en")
+    found = outcome.difference("Result The diagnosis is Croup.", said, "en")
     assert "<del>" not in found
     assert re.sub(r"<[^>]+>", "", found) == "Result The diagnosis is Croup. added: a b"
 
@@ -102,9 +102,9 @@ def test_a_long_instruction_and_many_labels_are_folded_and_still_whole() -> None
 
 
 def test_the_caveat_of_a_task_stands_below_its_scores() -> None:
-    html = render.scores(view(SideView(key="A", name="Good", state="done")), [scorer_named("label")], caveat="All no.")
+    html = outcome.scores(view(SideView(key="A", name="Good", state="done")), [scorer_named("label")], caveat="All no.")
     assert "Before you compare:</b> All no." in html
-    assert "Before you compare" not in render.scores(view(), [], caveat="")
+    assert "Before you compare" not in outcome.scores(view(), [], caveat="")
 
 
 def test_a_message_without_a_full_stop_is_still_told_apart_from_its_fix() -> None:
@@ -121,8 +121,8 @@ def test_an_error_says_what_happened_then_what_to_do(what: str, fix: str) -> Non
 
 
 def test_chinese_is_compared_by_characters() -> None:
-    assert "<ins>" in render.difference("肺炎", "肺结核", "zh")
-    assert render.difference("肺炎", "肺炎", "zh") == "肺炎"
+    assert "<ins>" in outcome.difference("肺炎", "肺结核", "zh")
+    assert outcome.difference("肺炎", "肺炎", "zh") == "肺炎"
 
 
 def view(*sides: SideView, blind: bool = False) -> ComparisonView:
@@ -135,7 +135,7 @@ def test_a_failed_side_is_left_out_of_scores() -> None:
     broken = ErrorView(what="No.", fix="Try.", retry=True)
     done = SideView(key="A", name="Good", state="done", text="neutral")
     failed = SideView(key="B", name="Bad", state="failed", error=broken)
-    html = render.scores(view(done, failed), [scorer_named("label")], caveat="")
+    html = outcome.scores(view(done, failed), [scorer_named("label")], caveat="")
     assert "Failed: not scored, left out of every average." in html
     assert "★ best" not in html
 

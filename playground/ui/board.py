@@ -11,7 +11,7 @@ from playground.instrument import Instrument
 from playground.library import Library
 from playground.scorers import scorer_named
 from playground.task import Task
-from playground.ui import render
+from playground.ui import outcome, render
 from playground.ui.form import rating_form
 from playground.views import ComparisonView, SideView
 
@@ -146,9 +146,9 @@ def after(view: ComparisonView, task: Task) -> Value:
         return {"names": "", "scores": "", "reference": "", "sealed": SEALED}
     answers = [(s.key, s.text) for s in view.sides if s.state != "failed"]
     return {
-        "names": render.names(view.sides) if view.was_blinded else "",
-        "scores": render.scores(view, [scorer_named(name) for name in task.scorers], caveat=task.caveat),
-        "reference": render.reference(view.reference, answers, language=task.language),
+        "names": outcome.names(view.sides) if view.was_blinded else "",
+        "scores": outcome.scores(view, [scorer_named(name) for name in task.scorers], caveat=task.caveat),
+        "reference": outcome.reference(view.reference, answers, language=task.language),
         "sealed": "",
     }
 

@@ -130,6 +130,7 @@ def test_a_pasted_case_asks_before_it_leaves_the_machine(compare: ComparePage, s
     compare.run()
     expect(page.locator(".cp-noteslot")).to_contain_text("This text would leave the machine")
     assert len(server.models.asked("zebrafinch-9")) == before
+    expect(page.get_by_role("button", name="Send to Zebra House")).to_be_in_viewport()
     page.get_by_role("button", name="Send to Zebra House").click()
     compare.wait_done()
     assert "A woman of 40 coughs." in json.dumps(server.models.asked("zebrafinch-9")[-1].body)

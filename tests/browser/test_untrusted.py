@@ -144,7 +144,7 @@ def test_a_failure_in_a_blind_run_names_nobody(browser: Browser, server: Server,
     expect(compare.page.locator(".cp-side[data-state=failed]")).to_have_count(1)
     expect(compare.page.locator(".cp-side[data-state=failed]")).to_contain_text("No answer on this side.")
     before = wire.received.decode("utf-8", "replace").lower()
-    assert [s for s in (*SECRETS, "test_model_key", "401") if s in before] == []
+    assert [s for s in (*SECRETS, "test_model_key", "status 401") if s in before] == []
     server.models.script("zebrafinch-9")
     context.close()
 

@@ -67,8 +67,13 @@ function show() {
   } else form.clear();
   const run = document.getElementById('cp-run'), stop = document.getElementById('cp-stop');
   if (run) run.disabled = running; if (stop) stop.disabled = !running;
-  if (was === 'running' && v.phase === 'done') window.cp.say('done', v.run);
-  was = v.phase; turn(shown, false);
+  if (was && was !== v.phase + v.note && (v.note || v.phase === 'running')) reveal();
+  if (was.startsWith('running') && v.phase === 'done') window.cp.say('done', v.run);
+  was = v.phase + v.note; turn(shown, false);
+}
+function reveal() {                                     // what Run brought is below the window: move just so far that it shows
+  const hidden = element.getBoundingClientRect().top - innerHeight + 240;
+  if (hidden > 0) scrollBy({ top: hidden, behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth' });
 }
 function turn(side, scroll) {
   const changed = shown !== side; shown = side;

@@ -44,7 +44,9 @@ class Playground:
         settings.data.mkdir(parents=True, exist_ok=True)
         store = Store.open(settings.url)
         try:
-            library = read_library(settings.library, imported=store.imported_cases)
+            library = read_library(
+                settings.library, imported=store.imported_cases, count=store.count_imported, one=store.imported_case
+            )
             models = Models(
                 read_models(settings.models),
                 examples=lambda task: examples_of(library.task(task), library.cases(task)),

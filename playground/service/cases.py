@@ -50,7 +50,7 @@ class Cases:
                 title=task.title,
                 language=task.language,
                 medsbench=task.medsbench,
-                cases=len(self._library.cases(task.id)),
+                cases=self._library.count(task.id),
                 scorers=task.scorers,
             )
             for task in self._library.tasks()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from adapters._text import whole
 from playground.errors import BadInput
 from playground.library import Library
 from playground.prompt import MAX_SHOTS
@@ -77,11 +78,11 @@ def own_case(task: Task, own: Any) -> Case:
             raise BadInput(f"Fill in '{name}' of your own case.")
         if len(value) > LONGEST:
             raise BadInput(f"'{name}' has {len(value):,} characters; the most is {LONGEST:,}. Shorten it.")
-        inputs[name] = value.strip()
+        inputs[name] = whole(value).strip()
     reference = own.get("reference")
     target = None
     if isinstance(reference, str) and reference.strip():
-        text = reference.strip()[:LONGEST]
+        text = whole(reference).strip()[:LONGEST]
         target = tuple(p.strip() for p in text.split(",") if p.strip()) if task.target == "set" else (text,)
         if task.empty and text.rstrip(".").lower() == task.empty.rstrip(".").lower():
             target = ()

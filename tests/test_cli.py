@@ -94,10 +94,11 @@ def test_a_failed_answer_has_no_scores_and_the_exit_code_says_so(command: Comman
 def test_a_blind_run_names_models_in_its_key_alone(command: Command, tmp_path: Path) -> None:
     out = tmp_path / "a.jsonl"
     models = ("--model", "fake/right", "--model", "fake/broken")
-    command("run", "--task", "pairs", "--case", "one", *models, "--blind", "--out", out)
+    command("run", "--task", "pairs", *models, "--blind", "--out", out)
     text = out.read_text(encoding="utf-8")
     assert "fake" not in text.replace("fake-", "")
-    assert {r["model"] for r in lines(out)} == {"m1", "m2"}
+    assert [r["model"] for r in lines(out)] == ["m1", "m2"] * 3, "not in the order of the command line"
+    assert {(r["notice"], r["shots"], r["total_s"], r["cost"]) for r in lines(out)} == {("", None, None, None)}
     key = json.loads((tmp_path / "a.key.json").read_text())
     assert set(key) == {"m1", "m2"}
     assert set(key.values()) == {"fake/right", "fake/broken"}

@@ -1,6 +1,7 @@
 """Compare: one case, several models, views that hold no more than the visitor may see, everything stored."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -8,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from playground.errors import BadInput, NotAllowed
 from playground.service import Playground
 from playground.views import ComparisonView
 from tests import samples
+from tests.http_provider import HttpProvider, Plan
 
 
 @pytest.fixture
@@ -56,6 +59,102 @@ async def test_a_blind_view_holds_no_identity_at_any_moment(playground: Playgrou
             assert side.scores == ()
     assert all(side.state == "answering" and not side.text for view in views[:-1] for side in view.sides)
     assert sorted(s.state for s in views[-1].sides) == ["done", "done", "done", "failed"]
+
+
+async def test_a_blind_run_says_nothing_of_what_happens_on_its_sides_nor_of_a_retry(tmp_path: Path) -> None:
+    with HttpProvider(Plan("neutral")) as server:
+        server.script("zebra-9", Plan(status=429, retry_after=1.2), Plan(status=500), Plan("a late answer"))
+        listed = [
+            {"model": "fake/echo", "label": "Echo"},
+            {"model": "compatible/zebra-9", "label": "Zebra", "options": {"base_url": server.openai_url}},
+        ]
+        (tmp_path / "zebra.yaml").write_text(yaml.safe_dump({"models": listed}))
+        samples.settings(tmp_path)
+        with samples.playground(tmp_path, models=tmp_path / "zebra.yaml") as playground:
+            views = await run(playground, asked("fake/echo", "compatible/zebra-9", blind=True))
+            (failed,) = (s.key for s in views[-1].sides if s.state == "failed")
+            again = [v async for v in playground.compare.retry(views[-1].id, failed, owner="visitor-1")]
+            stored = playground.store.comparison(views[-1].id)
+    assert stored is not None
+    assert [r.attempt for r in stored.responses if r.side == failed] == [2]
+    assert all(s.state == "answering" and not s.text for v in (*views[:-1], *again[:-1]) for s in v.sides)
+    assert [s.state for s in again[-1].sides] == ["done", "done"]
+    assert again[-1].blind
+    for view in (*views, *again):
+        text = json.dumps(asdict(view), default=str).lower()
+        words = ("zebra", "echo'", "compatible", "too many", "trying again", "status", "127.0.0.1", "attempt", "429")
+        assert [w for w in words if w in text.replace('"status": ""', "")] == []
+        facts = ("seconds", "first_token_s", "output_tokens", "input_tokens", "cost", "currency", "sends_to")
+        assert {getattr(side, name) for side in view.sides for name in facts} == {None}
+        assert {(side.status, side.notice) for side in view.sides} == {("", "")}
+
+
+async def test_the_rhythm_of_a_blind_run_does_not_follow_its_answers(playground: Playground) -> None:
+    views = await run(playground, asked("fake/slow", "fake/right", blind=True))
+    assert len(views) < 16, "200 pieces in 4 seconds are looked at twice a second"
+    assert len(await run(playground, asked("fake/slow", "fake/right"))) > 30
+
+
+async def test_the_names_are_there_when_a_vote_comes_while_a_side_is_tried_again(playground: Playground) -> None:
+    last = (await run(playground, asked("fake/broken", "fake/right", blind=True)))[-1]
+    (good,) = last.rateable
+    (failed,) = {"A", "B"} - {good}
+    form = {"comparison": last.id, "uuid": "0" * 31 + "1", "answers": samples.answers(good), "seconds": 1}
+    views = playground.compare.retry(last.id, failed, owner="visitor-1")
+    first = await anext(views)
+    playground.rate.save(form, rater="visitor-1")
+    rest = [first, *[view async for view in views]]
+    assert not rest[-1].blind
+    assert rest[-1].voting_closed
+    with pytest.raises(BadInput, match="is rated"):
+        await anext(playground.compare.retry(last.id, failed, owner="visitor-1"))
+
+
+async def test_two_clicks_on_try_again_ask_once(playground: Playground) -> None:
+    last = (await run(playground, asked("fake/broken", "fake/right")))[-1]
+
+    async def click() -> int:
+        try:
+            return len([v async for v in playground.compare.retry(last.id, "A", owner="visitor-1")])
+        except BadInput:
+            return 0
+
+    shown = await asyncio.gather(*(click() for _ in range(5)))
+    assert sum(bool(n) for n in shown) == 1
+    stored = playground.store.comparison(last.id)
+    assert stored is not None
+    assert [r.attempt for r in stored.responses] == [2, 1]
+
+
+async def test_an_answer_that_cannot_be_stored_after_the_page_has_gone_is_told_in_the_log(
+    playground: Playground, caplog: pytest.LogCaptureFixture
+) -> None:
+    views = playground.compare.run(playground.compare.check(asked("fake/slow", "fake/right")), owner="visitor-1")
+    await anext(views)
+    with playground.store.write() as connection:
+        for table in ("score", "response"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+    await views.aclose()
+    for _ in range(100):
+        if "an answer was not stored" in caplog.text:
+            break
+        await asyncio.sleep(0.05)
+    assert "an answer was not stored: Not saved: the database refused." in caplog.text
+
+
+async def test_text_that_utf_8_cannot_carry_is_answered_scored_and_stored(tmp_path: Path) -> None:
+    own = {"inputs": {"premise": "He coughs \ud83e\0.", "statement": "x"}, "reference": "neutral\ud83e"}
+    with HttpProvider(Plan("neutral \ud83e \0")) as server:
+        odd = {"model": "compatible/odd", "label": "Odd", "options": {"base_url": server.openai_url}}
+        (tmp_path / "odd.yaml").write_text(yaml.safe_dump({"models": [odd, {"model": "fake/echo", "label": "Echo"}]}))
+        samples.settings(tmp_path)
+        with samples.playground(tmp_path, models=tmp_path / "odd.yaml") as playground:
+            last = (await run(playground, asked("compatible/odd", "fake/echo", own=own)))[-1]
+            stored = playground.store.comparison(last.id)
+    assert stored is not None
+    assert stored.responses[0].text == last.sides[0].text == "neutral \ufffd \ufffd"
+    assert stored.responses[0].text_sha256 == hashlib.sha256(stored.responses[0].text.encode()).hexdigest()
+    assert stored.case_inputs["premise"] == "He coughs \ufffd\ufffd."
 
 
 async def test_a_blind_run_shuffles_its_sides(playground: Playground) -> None:

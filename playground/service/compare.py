@@ -5,8 +5,10 @@ visitor may see. Whatever a page sends is checked again.
 """
 
 import asyncio
+import logging
 import random
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,8 +33,10 @@ from playground.store import Store
 from playground.task import Case, Task
 from playground.views import ComparisonView, ModelView, PromptView
 
+log = logging.getLogger(__name__)
 KEYS = ("A", "B", "C", "D")
 KEPT = 500  # finished runs whose failed sides can still be tried again
+BLIND_TICK = 0.5  # seconds between two views of a blind run: its rhythm tells nothing of how fast a side is
 
 
 @dataclass(eq=False)
@@ -49,6 +53,8 @@ class Live:
     responses: dict[str, Response] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
     run: Run | None = None
+    reference: str | None = None
+    busy: bool = True  # it runs, or a side of it is being tried again
 
 
 class Compare:
@@ -129,11 +135,16 @@ class Compare:
         """Ask one failed or stopped side again with the same prompt; the others stay as they are."""
         live = self._mine(comparison, owner)
         before = live.responses.get(side)
-        if before is None or before.state == "done" or (live.run and any(s.live for s in live.run.sides)):
+        if before is None or before.state == "done" or live.busy:
             raise BadInput("Only a side that failed or was stopped can be tried again, after the run has ended.")
-        if await asyncio.to_thread(self._store.ratings, comparison=comparison):
-            raise BadInput("This run is rated, so it can no longer change. Run the case again.")
-        await asyncio.to_thread(self._renew, live, side)
+        live.busy = True
+        try:
+            if await asyncio.to_thread(self._store.ratings, comparison=comparison):
+                raise BadInput("This run is rated, so it can no longer change. Run the case again.")
+            await asyncio.to_thread(self._renew, live, side)
+        except BaseException:
+            live.busy = False
+            raise
         async with aclosing(self._answer(live, (side,))) as views:
             async for view in views:
                 yield view
@@ -207,10 +218,11 @@ class Compare:
             sides={k: side for k, (side, _) in made.items()},
             prompts={k: fitted.prompt for k, (_, fitted) in made.items()},
             notices={k: fitted.notice for k, (_, fitted) in made.items()},
+            reference=task.reference(case),
         )
         self._live[record.id] = live
-        while len(self._live) > KEPT:
-            self._live.popitem(last=False)
+        for name in [n for n, kept in self._live.copy().items() if not kept.busy][: max(0, len(self._live) - KEPT)]:
+            self._live.pop(name, None)
         return live
 
     def _renew(self, live: Live, key: str) -> None:
@@ -229,6 +241,7 @@ class Compare:
         sides = [live.sides[key] for key in keys]
         live.run = Run(self._background, sides, limits=self._limits)
         written: dict[str, Future[Response]] = {}
+        shown = time.monotonic()
         try:
             yield self._running_view(live)
             async with aclosing(live.run.updates()) as updates:
@@ -236,16 +249,23 @@ class Compare:
                     for side in sides:
                         if not side.live and side.key not in written:
                             written[side.key] = self._writers.submit(self._finish, live, side)
-                    if any(side.live for side in sides):
+                    due = not live.record.blinded or time.monotonic() - shown >= BLIND_TICK
+                    if due and any(side.live for side in sides):
+                        shown = time.monotonic()
                         yield self._running_view(live)
             await asyncio.gather(*(asyncio.wrap_future(f) for f in written.values()))
         finally:
             live.run.stop()
+            live.busy = False
             for side in sides:
                 if side.key not in written:  # the page has gone: what has arrived is stored as stopped
-                    self._writers.submit(self._finish, live, side)
+                    self._writers.submit(self._finish, live, side).add_done_callback(_tell)
+        yield await asyncio.to_thread(self._ended_view, live)
+
+    def _ended_view(self, live: Live) -> ComparisonView:
         record = replace(live.record, responses=tuple(live.responses[k] for k in live.sides))
-        yield self._stored_view(record, number=None, notices=live.notices)
+        ratings = self._store.ratings(comparison=record.id, rater=record.owner)  # given while a side was tried again
+        return self._stored_view(record, number=ratings[-1].number if ratings else None, notices=live.notices)
 
     def _finish(self, live: Live, side: Side) -> Response:
         """Score and store one side, in a thread. Only a side that ended by itself is scored."""
@@ -287,7 +307,7 @@ class Compare:
             blind=blind,
             was_blinded=blind,
             sides=tuple(views),
-            reference=live.task.reference(live.case),
+            reference=live.reference,
             instrument=live.record.instrument,
         )
 
@@ -321,3 +341,9 @@ class Compare:
             voting_closed=record.blinded and number is not None,
             rating=f"r-{number}" if number is not None else None,
         )
+
+
+def _tell(stored: Future[Response]) -> None:
+    """Nobody waits for what was stored after a page had gone, so the log has to say that it failed."""
+    if error := stored.exception():
+        log.error("an answer was not stored: %s", error, exc_info=error)

@@ -69,7 +69,10 @@ class Runs:
             async with aclosing(run.updates()) as updates:
                 async for _ in updates:
                     pass
-            for spec, (side, fitted) in zip(specs, made.values(), strict=True):
+            rows = list(zip(specs, made.values(), strict=True))
+            if request.blind:  # the order of the command line would say which is which
+                rows.sort(key=lambda row: slots[row[0].model])
+            for spec, (side, fitted) in rows:
                 yield await asyncio.to_thread(self._row, side, spec, slots[spec.model], task, case, fitted)
 
     def _question(self, request: RunRequest, task: Task, case: Case) -> Question:
@@ -131,5 +134,6 @@ def row_of(record: Response, slot: str, task: Task, case: Case, *, notice: str, 
     }
     if blind:
         row |= {"error": AdapterError.public if record.error else None, "model_returned": None, "parameters": {}}
+        row |= {"notice": "", "shots": None}  # not every model's context holds every demonstration
         row |= {"usage": {}, "first_token_s": None, "total_s": None, "cost": None, "currency": None}
     return row

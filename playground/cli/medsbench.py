@@ -143,10 +143,14 @@ def export(
     run: Annotated[Path, typer.Option(help="Run file (JSON Lines), or the folder of a batch.")],
     path: Annotated[Path, typer.Option("--out", help="FILE.csv; with several models FILE_MODEL.csv each.")],
     include_restricted: Annotated[bool, typer.Option(help="Write the rows of restricted cases, too.")] = False,
+    released: Annotated[bool, typer.Option("--released", help="Only released cases, none of our own.")] = False,
 ) -> None:
     """Write answers in the official submission format."""
     with opened() as playground:
-        written = playground.medsbench.export(run, path, include_restricted=include_restricted)
+        written = playground.medsbench.export(run, path, include_restricted=include_restricted, only_released=released)
+    if 0 < written.own < written.rows.total():
+        say(f"{written.own} of {written.rows.total()} rows are cases of our own: a submission to the leaderboard or a "
+            "value beside the paper's must not hold them. --released leaves them out")  # fmt: skip
     for reason, rows in written.left_out.items():
         say(f"{rows} rows left out: {reason}")
     for model, file in written.files.items():

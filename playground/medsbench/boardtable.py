@@ -49,6 +49,11 @@ def named(category: str) -> str:
     return found
 
 
+def is_released(case: str) -> bool:
+    """Whether a case came out of a released file; every other is our own."""
+    return RELEASED.fullmatch(case) is not None
+
+
 def official_of(task: Task | None, case: str) -> str | None:
     """The official task id of a row: its file's for a released row, else the task's first."""
     official = task.medsbench if task else ()
@@ -106,7 +111,7 @@ def _rows(rows: Iterable[Mapping[str, Any]], tasks: Mapping[str, Task]) -> Itera
     for row in rows:
         official = official_of(tasks.get(row["task"]), row["case"])
         if row.get("error") is None and row.get("reference") and official and board.column_of(official):
-            source = "released" if RELEASED.fullmatch(row["case"]) else "own"
+            source = "released" if is_released(row["case"]) else "own"
             yield (source, row["model"]), (official, row["reference"], row["text"] or "")
 
 

@@ -14,7 +14,7 @@ from playground.batch.log import LOG, manifest_of, read_lines
 from playground.errors import BadFile, BadInput, PlaygroundError
 from playground.library import Library
 from playground.medsbench import boardtable, released, submission
-from playground.medsbench.boardtable import Cell, official_of
+from playground.medsbench.boardtable import Cell, is_released, official_of
 from playground.medsbench.contribute import OPEN, contribution
 from playground.medsbench.importing import credentialed, task_for
 from playground.medsbench.results import ModelResults, Seen, score_files
@@ -105,11 +105,13 @@ class MedsBench:
         """Score results files, by model; see `results.score_files`."""
         return score_files(paths, seen=seen)
 
-    def export(self, run: Path, out: Path, *, include_restricted: bool = False) -> Written:
+    def export(self, run: Path, out: Path, *, include_restricted: bool = False, only_released: bool = False) -> Written:
         """Write a run (JSON Lines, or the folder of a batch) as submission files; raises `BadInput`."""
         models = {str(row["model"]) for row in _answers(run) if row.get("error") is None}
         rows = self._complete(_answers(run))
-        return submission.write(rows, out, models=len(models), include_restricted=include_restricted)
+        return submission.write(
+            rows, out, models=len(models), include_restricted=include_restricted, released=only_released
+        )
 
     def _complete(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Rows with official id, input and reference; a batch's log leaves the last two to the library."""
@@ -117,7 +119,7 @@ class MedsBench:
         cases: dict[str, Mapping[str, Case]] = {}
         for row in rows:
             task = tasks.get(str(row.get("task")))
-            row["official"] = official_of(task, str(row["case"]))
+            row |= {"official": official_of(task, str(row["case"])), "released": is_released(str(row["case"]))}
             if "reference" not in row and task is not None:
                 known = cases.setdefault(task.id, {c.id: c for c in self._library.cases(task.id)})
                 row |= _from_case(task, known.get(row["case"]), row)

@@ -188,6 +188,21 @@ def test_a_run_file_is_exported_by_model_and_restricted_rows_only_when_asked(tmp
     assert tasks_of(written[0])["task41"] == {"accuracy": 50.0, "n": 2, "unscored": 0}
 
 
+def test_own_cases_are_not_submitted_as_released_ones_unawares(tmp_path: Path) -> None:
+    path = released(tmp_path / "task41_x.json", [("He coughs.", "Neutral")])
+    assert playground(tmp_path, "medsbench", "import", path).returncode == 0
+    run = tmp_path / "run.jsonl"
+    words = ("run", "--task", "nli", "--model", "baseline/majority", "--out", run)
+    assert playground(tmp_path, *words).returncode == 0
+    words = ("medsbench", "export", "--run", run, "--include-restricted", "--out", tmp_path / "all_m.csv")
+    mixed = playground(tmp_path, *words)
+    total = tasks_of(tmp_path / "all_m.csv")["task41"]["n"]
+    assert f"{total - 1} of {total} rows are cases of our own" in mixed.stderr
+    only = playground(tmp_path, *words[:-1], tmp_path / "only_m.csv", "--released")
+    assert f"{total - 1} rows left out: a case of our own" in only.stderr
+    assert tasks_of(tmp_path / "only_m.csv")["task41"]["n"] == 1
+
+
 def test_an_export_of_nothing_says_why(tmp_path: Path) -> None:
     run = tmp_path / "run.jsonl"
     run.write_text(json.dumps({"model": "m", "task": "none", "case": "c", "text": "", "error": "Timeout"}) + "\n")

@@ -15,13 +15,15 @@ def answer(models: Residents, batch: Sequence[Asked], *, beat: Callable[[], obje
 
     All rows share one model, sampling and stop tokens. `beat` is called at every sign of progress.
     """
-    torch = start_torch()
 
     def say(words: str) -> None:
         beat()
         for job in batch:
             job.send(Status(words))
 
+    if not models.holds(batch[0].ask.spec):
+        say("Loading the local model")  # importing torch alone takes seconds
+    torch = start_torch()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # loading draws numbers, too
         loaded = models.ready(batch[0].ask.spec, say=say)
         _generate(torch, loaded, batch, beat)

@@ -47,6 +47,16 @@ async def test_a_missing_tensor_is_refused_and_not_filled_at_random(copy: Path, 
         await answer(copy, engine)
 
 
+async def test_a_tensor_of_the_wrong_shape_is_refused(copy: Path, engine: Engine) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(copy / "model.safetensors")
+    tensors["model.norm.weight"] = tensors["model.norm.weight"][:64].clone()
+    save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(Unavailable, match=r"cannot be loaded|wrong shape"):
+        await answer(copy, engine)
+
+
 async def test_one_flipped_byte_is_found_by_the_sums(copy: Path, engine: Engine) -> None:
     write_sums(copy)
     data = bytearray((copy / "model.safetensors").read_bytes())

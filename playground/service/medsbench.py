@@ -17,7 +17,7 @@ from playground.medsbench import boardtable, released, submission
 from playground.medsbench.boardtable import Cell, is_released, official_of
 from playground.medsbench.contribute import OPEN, contribution
 from playground.medsbench.importing import credentialed, task_for
-from playground.medsbench.results import ModelResults, Seen, score_files
+from playground.medsbench.results import TASK_ID, ModelResults, Seen, official_id, score_files
 from playground.medsbench.submission import Written
 from playground.models import Models
 from playground.store import Store
@@ -69,10 +69,13 @@ class MedsBench:
             raise BadInput("There is no .json or .jsonl file in there. Give a released task file or its folder.")
         if task is not None and len(files) > 1:
             raise BadInput(f"--task {task} names one file, but there are {len(files)}. Give one file.")
+        named = official_id(task) if task is not None else None
+        if named is not None and not TASK_ID.fullmatch(named):
+            raise BadInput(f"--task {task} is no official task id. Give one such as task41.")
         done = []
         for path in files:
             try:
-                one = self._import(path, task, limit=limit, sample=sample, seed=seed, licence=licence)
+                one = self._import(path, named, limit=limit, sample=sample, seed=seed, licence=licence)
             except BadFile as error:
                 one = Imported(path=path, refused=str(error))
             except OSError as error:

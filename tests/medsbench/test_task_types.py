@@ -1,13 +1,14 @@
 """Which task type a released file becomes, and what is kept of its words; files as the project's builders write."""
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from playground.errors import BadFile
+from playground.errors import BadFile, BadInput
 from playground.library import read_library
 from playground.medsbench.board import COLUMNS
 from playground.medsbench.importing import OVERLAP, credentialed
@@ -220,3 +221,25 @@ def test_a_credentialed_source_stays_restricted_whatever_licence_is_named(
     (one,) = medsbench(store).import_files([path], licence="CC0-1.0")
     assert {c.restricted for c in store.imported_cases(one.task)} == {expected}
     assert ("asks for a signature" in one.note) is expected
+
+
+@pytest.mark.parametrize("named", ["task41", "41", "Task041"])
+def test_a_file_of_another_name_is_told_its_task(store: Store, tmp_path: Path, named: str) -> None:
+    (one,) = medsbench(store).import_files([released(tmp_path / "mine.json", CLOSED)], task=named)
+    assert (one.task, one.added) == ("nli", len(CLOSED))
+
+
+def test_a_name_that_is_no_task_id_is_bad_usage(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="--task nli is no official task id"):
+        medsbench(store).import_files([released(tmp_path / "mine.json", CLOSED)], task="nli")
+
+
+def test_memory_stays_flat_while_a_file_is_read(tmp_path: Path) -> None:
+    path = released(tmp_path / "task901_long.json", [(f"{i} " + "word " * 300, f"answer {i}") for i in range(2500)])
+    size = path.stat().st_size
+    tracemalloc.start()
+    number = sum(1 for _ in cases(check(path), "t", licence="", restricted=True))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert number == 2500
+    assert peak < size / 4, f"{peak:,} bytes for a file of {size:,}"

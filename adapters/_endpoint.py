@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -57,8 +58,7 @@ class Endpoint:
 
     @property
     def on_loopback(self) -> bool:
-        host = urlsplit(self.base_url).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
+        return _is_loopback(self.base_url)
 
 
 def why_not(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
@@ -70,6 +70,17 @@ def why_not(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str,
     except (BadRequest, Unavailable) as error:
         return str(error)
     return None
+
+
+def receiver(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
+    """Who gets the text: the provider, or the host of another address; None for an address of this machine itself."""
+    try:
+        url = _url(kind, f"{kind.provider}/{name}", options, env)
+    except (BadRequest, Unavailable):
+        return kind.who  # it cannot be asked as it stands
+    if _is_loopback(url):
+        return None
+    return kind.who if url == kind.base_url else urlsplit(url).hostname
 
 
 def open_endpoint(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> Endpoint:
@@ -142,6 +153,14 @@ def _is_address(url: str) -> bool:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is no number
+        return False
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, such as 127.0.0.1.example.org
         return False
 
 

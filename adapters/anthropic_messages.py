@@ -11,12 +11,11 @@ from contextlib import AbstractAsyncContextManager
 from types import ModuleType
 from typing import Any
 
-from adapters._endpoint import Kind, open_endpoint, why_not
+from adapters._endpoint import Kind, open_endpoint, receiver, why_not
 from adapters._http import Client, HttpAdapter, Seen
 from adapters.base import Adapter, Example, GenerateConfig, Message, StopReason
 
 PROVIDER = "anthropic"
-SENDS_TO = "Anthropic"
 KIND = Kind(
     provider=PROVIDER,
     who="Anthropic",
@@ -36,6 +35,10 @@ STOPPED: Mapping[str, StopReason] = {
 
 def unavailable(name: str, options: Mapping[str, Any]) -> str | None:
     return why_not(KIND, name, options, os.environ)
+
+
+def sends_to(name: str, options: Mapping[str, Any]) -> str | None:
+    return receiver(KIND, name, options, os.environ)
 
 
 def warm() -> None:

@@ -11,13 +11,12 @@ from contextlib import AbstractAsyncContextManager
 from types import ModuleType
 from typing import Any
 
-from adapters._endpoint import Kind, open_endpoint, why_not
+from adapters._endpoint import Kind, open_endpoint, receiver, why_not
 from adapters._http import Client, HttpAdapter, Seen
 from adapters.base import Adapter, Example, GenerateConfig, Message, StopReason
 from adapters.errors import ServerFailed
 
 PROVIDER = "openai"
-SENDS_TO = "OpenAI"
 KIND = Kind(
     provider=PROVIDER,
     who="OpenAI",
@@ -33,6 +32,10 @@ FAILED = {"error", "abort"}  # OpenRouter, vLLM
 
 def unavailable(name: str, options: Mapping[str, Any]) -> str | None:
     return why_not(KIND, name, options, os.environ)
+
+
+def sends_to(name: str, options: Mapping[str, Any]) -> str | None:
+    return receiver(KIND, name, options, os.environ)
 
 
 def warm() -> None:

@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from adapters._endpoint import Kind, open_endpoint, why_not
+from adapters._endpoint import Kind, open_endpoint, receiver, why_not
 from adapters.base import Adapter, Example
 from adapters.openai_chat import OpenAIChat
 
 PROVIDER = "compatible"
-SENDS_TO = "the server in base_url"
 KIND = Kind(
     provider=PROVIDER,
     who="The server",
@@ -27,6 +26,10 @@ KIND = Kind(
 
 def unavailable(name: str, options: Mapping[str, Any]) -> str | None:
     return why_not(KIND, name, options, os.environ)
+
+
+def sends_to(name: str, options: Mapping[str, Any]) -> str | None:
+    return receiver(KIND, name, options, os.environ)
 
 
 def warm() -> None:

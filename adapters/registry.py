@@ -5,7 +5,8 @@ A provider module holds three things and imports its SDK only inside them:
 - `PROVIDER: str`, the part before the slash;
 - `unavailable(name, options) -> str | None`, why it cannot run here and the fix, asked before anything is loaded;
 - `create(name, options, examples) -> Adapter`, which raises `Unavailable` or `BadRequest` with a fix;
-- optionally `SENDS_TO: str`, who receives the text, `NEEDS_EXAMPLES = True` for providers that answer from cases,
+- `sends_to(name, options) -> str | None`, where text leaves the process: who receives it, None for this machine;
+- optionally `NEEDS_EXAMPLES = True` for providers that answer from cases,
   `AT_ONCE: int`, how many requests of a batch run it takes at once, and `warm() -> None`, which imports what the
   first request would otherwise wait for: called in a thread after a start, never for a list, opens no connection.
 """
@@ -57,6 +58,13 @@ def unavailable(reference: str, options: Options) -> str | None:
     """Why this model cannot run here, with the fix; None if it can. Loads nothing and asks no network."""
     provider, name = split(reference)
     return _module(provider).unavailable(name, options)
+
+
+def sends_to(reference: str, options: Options) -> str | None:
+    """Who receives the text of a request to this model; None: it stays on this machine."""
+    provider, name = split(reference)
+    tell = getattr(providers().get(provider), "sends_to", None)
+    return tell(name, options) if tell else None
 
 
 def needs_examples(reference: str) -> bool:

@@ -24,7 +24,10 @@ class Price(Strict):
 
 
 class ModelSpec(Strict):
-    """One line of models.yaml. `sends_to` names who receives the text; None: it stays on this machine."""
+    """One line of models.yaml. `sends_to` names who receives the text; None: it stays on this machine.
+
+    Where the file does not say it, the adapter does, so that nothing leaves under the badge "on this machine".
+    """
 
     model: str
     label: str
@@ -70,7 +73,7 @@ class Models:
     """
 
     def __init__(self, specs: Iterable[ModelSpec], *, examples: Callable[[str], Sequence[Example]]) -> None:
-        self._specs = {spec.model: spec for spec in specs}
+        self._specs = {spec.model: _with_receiver(spec) for spec in specs}
         self._examples = examples
         self._open: dict[tuple[str, str], Adapter] = {}
         self._lock = threading.Lock()
@@ -80,7 +83,7 @@ class Models:
 
     def add(self, spec: ModelSpec) -> None:
         """Offer one more model, such as a file of recorded answers."""
-        self._specs.setdefault(spec.model, spec)
+        self._specs.setdefault(spec.model, _with_receiver(spec))
 
     def spec(self, reference: str) -> ModelSpec:
         """The listed model, or one named by hand whose provider needs no further options.
@@ -94,7 +97,7 @@ class Models:
         if module is None or reference.endswith("/") or "/" not in reference:
             raise UnknownName("model", reference, self._specs)
         label = reference.partition("/")[2].rsplit("/", 1)[-1]
-        return ModelSpec(model=reference, label=label, sends_to=getattr(module, "SENDS_TO", None))
+        return _with_receiver(ModelSpec(model=reference, label=label))
 
     def unavailable(self, spec: ModelSpec) -> str | None:
         """Why it cannot run here, with the fix; None if it can. Loads nothing."""
@@ -130,6 +133,12 @@ class Models:
         with self._lock:
             for key in [k for k in self._open if k[1] == task]:
                 del self._open[key]
+
+
+def _with_receiver(spec: ModelSpec) -> ModelSpec:
+    if spec.sends_to is not None or "/" not in spec.model.strip("/"):
+        return spec
+    return spec.model_copy(update={"sends_to": registry.sends_to(spec.model, spec.options)})
 
 
 class _WithOptions(Models):

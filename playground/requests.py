@@ -82,7 +82,9 @@ def own_case(task: Task, own: Any) -> Case:
     reference = own.get("reference")
     target = None
     if isinstance(reference, str) and reference.strip():
-        text = whole(reference).strip()[:LONGEST]
+        text = whole(reference).strip()
+        if len(text) > LONGEST:
+            raise BadInput(f"The reference has {len(text):,} characters; the most is {LONGEST:,}. Shorten it.")
         target = tuple(p.strip() for p in text.split(",") if p.strip()) if task.target == "set" else (text,)
         if task.empty and text.rstrip(".").lower() == task.empty.rstrip(".").lower():
             target = ()

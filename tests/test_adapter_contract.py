@@ -73,6 +73,14 @@ def test_unavailable_says_why_in_words_or_nothing(provider: str) -> None:
     assert reason is None or (isinstance(reason, str) and len(reason.split()) > 3)
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_provider_tells_who_receives_the_text_or_that_nobody_does(provider: str) -> None:
+    told = registry.sends_to(f"{provider}/some-name", {})
+    assert told is None or told.strip()
+    network = provider in ("openai", "compatible", "anthropic")
+    assert (told is not None) == network
+
+
 def test_listing_and_asking_what_is_available_loads_no_sdk() -> None:
     code = (
         "import sys; from adapters import registry\n"

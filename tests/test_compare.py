@@ -250,6 +250,10 @@ async def test_own_text_asks_before_it_leaves(playground: Playground) -> None:
         ({"seed": True}, "seed must be"),
         ({"own": {"inputs": {"premise": "x", "statement": " "}}}, "Fill in 'statement'"),
         ({"own": {"inputs": {"premise": "x" * 50_001, "statement": "y"}}}, "Shorten it"),
+        (
+            {"own": {"inputs": {"premise": "x", "statement": "y"}, "reference": "z" * 50_001}},
+            "The reference has 50,001",
+        ),
     ],
 )
 def test_what_cannot_be_run_says_what_to_change(playground: Playground, changes: dict[str, Any], words: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from adapters import registry
 from adapters.errors import BadRequest, Unavailable
+from playground.models import Models, ModelSpec
 
 HERE = {"base_url": "http://127.0.0.1:9/v1"}
 
@@ -52,6 +53,36 @@ def test_a_wrong_option_is_named_with_the_fix(options: dict[str, Any], says: str
         registry.create("compatible/m", options)
     assert says in str(error.value)
     assert says in (registry.unavailable("compatible/m", options) or "")
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "who"),
+    [
+        ("openai/gpt-test", {}, "OpenAI"),
+        ("openai/gpt-test", {"base_url": "https://proxy.example.org/v1"}, "proxy.example.org"),
+        ("openai/gpt-test", HERE, None),
+        ("anthropic/claude-test", {}, "Anthropic"),
+        ("compatible/m", HERE, None),
+        ("compatible/m", {"base_url": "http://[::1]:8000/v1"}, None),
+        ("compatible/m", {"base_url": "http://localhost:8000/v1"}, None),
+        ("compatible/m", {"base_url": "http://127.0.0.1.example.org/v1"}, "127.0.0.1.example.org"),
+        ("compatible/m", {"base_url": "http://10.0.0.7:8000/v1"}, "10.0.0.7"),
+        ("compatible/m", {"base_url_env": "MY_URL"}, "gpu.example.org"),
+        ("compatible/m", {"base_url_env": "NOT_SET"}, "The server"),
+        ("baseline/lead", {}, None),
+    ],
+)
+def test_who_receives_the_text_follows_from_the_address(
+    monkeypatch: pytest.MonkeyPatch, model: str, options: dict[str, Any], who: str | None
+) -> None:
+    monkeypatch.setenv("MY_URL", "https://gpu.example.org/v1")
+    assert registry.sends_to(model, options) == who
+    spec = ModelSpec(model=model, label="M", options=options)
+    listed = Models([spec], examples=lambda task: ()).spec(model)
+    assert (listed.sends_to, listed.local) == (who, who is None), "also where models.yaml does not say it"
+    assert listed.cost(1, 1) == (0.0 if who is None else None), "what leaves is not free, only unknown"
+    named = Models([spec.model_copy(update={"sends_to": "Our cloud"})], examples=lambda task: ()).spec(model)
+    assert named.sends_to == "Our cloud"
 
 
 def test_a_key_with_foreign_characters_is_told_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

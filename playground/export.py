@@ -89,7 +89,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         _c("version", "integer", "Version of the scorer"),
         _c("value", "number", "Score; empty: none, see explanation", "0 to 1"),
         _c("answer", "text", "What was parsed from the answer; its SHA-256 where the case is restricted"),
-        _c("explanation", "text", "One sentence on why"),
+        _c("explanation", "text", "One sentence on why, which may quote; its SHA-256 where the case is restricted"),
         _c("variant", "text", "Variant of the metric, e.g. the BLEU tokeniser"),
     ),
     "ratings": (
@@ -177,7 +177,8 @@ def response_row(record: Response, sources: Sources) -> dict[str, Any]:
 def score_rows(record: Response, sources: Sources) -> Iterator[dict[str, Any]]:
     hide = _hash if sources.hides(record.comparison) else _same
     for score in record.scores:
-        yield {**_values(score, "scores", response=record.id), "answer": hide(score.answer)}
+        told = {"answer": hide(score.answer), "explanation": hide(score.explanation)}
+        yield {**_values(score, "scores", response=record.id), **told}
 
 
 def rating_row(record: Rating) -> dict[str, Any]:

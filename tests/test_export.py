@@ -10,6 +10,7 @@ import pytest
 
 from playground.errors import BadInput
 from playground.export import TABLES, cell, export
+from playground.records import ScoreRecord
 from playground.store import Store
 from tests import samples
 
@@ -22,7 +23,9 @@ def filled(store: Store, *, restricted: bool = False) -> str:
     store.add_comparison(run)
     for side in "AB":
         text = f"=SUM({side}) {SECRET}"
-        store.add_response(samples.response(run.id, side, text=text, messages=(("user", SECRET),)))
+        why = f"missed {SECRET}"  # as the scorer of entities says it
+        score = ScoreRecord(metric="entities", version=1, value=0.0, answer=SECRET, explanation=why)
+        store.add_response(samples.response(run.id, side, text=text, messages=(("user", SECRET),), scores=(score,)))
     store.save_rating(samples.rating(run, comment="+ good"))
     return run.id
 

@@ -1,13 +1,15 @@
 """Stored or running sides -> views, with the blinding done here and nowhere else; knows no page and no database."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from adapters.base import Completion
 from adapters.errors import AdapterError
 from playground.records import Comparison, Response, ScoreRecord, SideState
 from playground.runner import Side
 from playground.scorer import Score
-from playground.views import ErrorView, SideView, State
+from playground.task import Case, Task
+from playground.views import ComparisonView, ErrorView, SideView, State
 
 ENDS: Mapping[str | None, State] = {"length": "cut off", "refusal": "refused"}
 PUBLIC = ErrorView(what=AdapterError.public, fix="", retry=True)
@@ -80,6 +82,58 @@ def running_side(side: Side, *, label: str, blind: bool, sends_to: str | None, n
         output_tokens=done.usage.output_tokens if done else None,
         sends_to=sends_to,
         error=error,
+    )
+
+
+def running_comparison(record: Comparison, sides: Sequence[SideView], *, reference: str | None) -> ComparisonView:
+    """A run that goes on. Of a blind one, a side that has ended (or is not tried again) looks like the others."""
+    if record.blinded:
+        sides = [replace(side, text="", error=None, state="answering") for side in sides]
+    return ComparisonView(
+        id=record.id,
+        task=record.task,
+        case=record.case,
+        blind=record.blinded,
+        was_blinded=record.blinded,
+        sides=tuple(sides),
+        reference=reference,
+        instrument=record.instrument,
+    )
+
+
+def stored_comparison(
+    record: Comparison,
+    task: Task,
+    *,
+    number: int | None,
+    sends: Mapping[str, str | None],
+    notices: Mapping[str, str],
+) -> ComparisonView:
+    """A run that has ended. `number`: of the visitor's last rating, which opens a blind one and closes its vote."""
+    blind = sealed(record, rated=number is not None)
+    case = Case(
+        id=record.case,
+        task=record.task,
+        inputs=dict(record.case_inputs),
+        target=record.case_target,
+        source=record.source,
+        licence=record.licence,
+    )
+    return ComparisonView(
+        id=record.id,
+        task=record.task,
+        case=record.case,
+        blind=blind,
+        was_blinded=record.blinded,
+        sides=tuple(
+            stored_side(r, blind=blind, sends_to=sends.get(r.model), notice=notices.get(r.side, ""))
+            for r in record.responses
+        ),
+        reference=task.reference(case),
+        rateable=rateable(record.responses),
+        instrument=record.instrument,
+        voting_closed=record.blinded and number is not None,
+        rating=f"r-{number}" if number is not None else None,
     )
 
 

@@ -24,7 +24,7 @@ from playground.answering import Question, Refused, response, score_records, sid
 from playground.errors import BadInput, NotAllowed
 from playground.library import Library
 from playground.models import Models, ModelSpec
-from playground.presenting import rateable, running_side, sealed, stored_side
+from playground.presenting import running_comparison, running_side, stored_comparison, stored_side
 from playground.prompt import Prompt, build
 from playground.records import Comparison, Response
 from playground.requests import CompareRequest, read_request, read_sampling
@@ -291,56 +291,22 @@ class Compare:
     # -- views
 
     def _running_view(self, live: Live) -> ComparisonView:
-        blind = live.record.blinded
-        views = []
+        blind, views = live.record.blinded, []
         for key, side in live.sides.items():
             spec, notice = live.specs[key], live.notices[key]
             if done := live.responses.get(key):
                 view = stored_side(done, blind=blind, sends_to=spec.sends_to, notice=notice)
             else:
                 view = running_side(side, label=spec.label, blind=blind, sends_to=spec.sends_to, notice=notice)
-            views.append(view if not blind else replace(view, text="", error=None, state="answering"))
-        return ComparisonView(
-            id=live.record.id,
-            task=live.task.id,
-            case=live.case.id,
-            blind=blind,
-            was_blinded=blind,
-            sides=tuple(views),
-            reference=live.reference,
-            instrument=live.record.instrument,
-        )
+            views.append(view)
+        return running_comparison(live.record, views, reference=live.reference)
 
     def _stored_view(
         self, record: Comparison, *, number: int | None, notices: Mapping[str, str] | None = None
     ) -> ComparisonView:
-        blind = sealed(record, rated=number is not None)
         sends = {spec.model: spec.sends_to for spec in self._models.listed()}
         task = self.library.task(record.task)
-        case = Case(
-            id=record.case,
-            task=record.task,
-            inputs=dict(record.case_inputs),
-            target=record.case_target,
-            source=record.source,
-            licence=record.licence,
-        )
-        return ComparisonView(
-            id=record.id,
-            task=record.task,
-            case=record.case,
-            blind=blind,
-            was_blinded=record.blinded,
-            sides=tuple(
-                stored_side(r, blind=blind, sends_to=sends.get(r.model), notice=(notices or {}).get(r.side, ""))
-                for r in record.responses
-            ),
-            reference=task.reference(case),
-            rateable=rateable(record.responses),
-            instrument=record.instrument,
-            voting_closed=record.blinded and number is not None,
-            rating=f"r-{number}" if number is not None else None,
-        )
+        return stored_comparison(record, task, number=number, sends=sends, notices=notices or {})
 
 
 def _tell(stored: Future[Response]) -> None:

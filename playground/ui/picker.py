@@ -33,7 +33,7 @@ def markup(library: Library) -> str:
         for name, categories in FAMILIES.items()
         if any(c in by_category for c in categories)
     )
-    tasks = "".join(_task(task, len(library.cases(task.id))) for task in library.tasks())
+    tasks = "".join(_task(task, library.count(task.id)) for task in library.tasks())
     return (
         '<div class="cp-picker"><div class="cp-pickbar"><button type="button" class="cp-crumb" data-cp="open" '
         'aria-expanded="false" aria-controls="cp-drawer"><span class="cp-label">Task and case</span>'

@@ -1,7 +1,10 @@
 """Options of models.yaml that hold a secret itself instead of the name of its variable; knows no provider."""
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from playground.errors import BadInput
@@ -31,6 +34,16 @@ def clear_secrets(options: Mapping[str, object], at: str = "") -> Iterator[str]:
             yield from clear_secrets({str(i): each for i, each in enumerate(value)}, f"{path}.")
         elif isinstance(value, str) and _is_secret(str(name), value):
             yield path
+
+
+def without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy that may be written down: an option that holds a secret is its SHA-256, so that a change still shows."""
+    tops = {path.partition(".")[0] for path in clear_secrets(options)}
+    return {name: _sha256(value) if name in tops else value for name, value in options.items()}
+
+
+def _sha256(value: object) -> str:
+    return "sha256:" + hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _is_secret(name: str, value: str) -> bool:

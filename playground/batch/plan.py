@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -14,6 +13,7 @@ from adapters.base import Adapter, Example, GenerateConfig
 from adapters.errors import PromptTooLong
 from adapters.registry import at_once, needs_examples
 from playground.answering import examples_of, fit
+from playground.batch.cleartext import without_secrets
 from playground.batch.key import answering_options, item_key
 from playground.errors import BadFile, BadInput, UnknownName
 from playground.library import Library
@@ -132,7 +132,7 @@ class Work:
         return {
             "plan": self.plan.identity(),
             "tasks": {f"task {name}": hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
-            "models": {f"options of {s.model}": _shown(answering_options(s)) for s in self.specs},
+            "models": {f"options of {s.model}": without_secrets(answering_options(s)) for s in self.specs},
         }
 
     def lanes(self, spec: ModelSpec) -> int:
@@ -185,13 +185,3 @@ class Work:
         except PromptTooLong as error:
             return TooLong(item(build(task, case, pool, shots=0, seed=plan.seed)), error)
         return item(fitted.prompt, fitted.notice)
-
-
-def _shown(options: dict[str, Any]) -> dict[str, Any]:
-    """Options as they may be written down: an address without user name, password and query."""
-    url = options.get("base_url")
-    if not isinstance(url, str):
-        return options
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return {**options, "base_url": f"{parts.scheme}://{host}{parts.path}"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from playground.answering import score_records
 from playground.batch.asking import Answer
+from playground.batch.cleartext import without_secrets
 from playground.batch.plan import Item, TooLong
 from playground.models import ModelSpec
 from playground.presenting import state_of
@@ -43,7 +44,7 @@ def row_of(item: Item, spec: ModelSpec, answer: Answer, cost: float | None) -> d
         "cost": cost,
         "currency": spec.price.currency if spec.price else None,
         "model_returned": answer.model_returned,
-        "parameters": answer.parameters,
+        "parameters": without_secrets(answer.parameters),
         "first_token_s": answer.first_token_s,
         "total_s": answer.total_s,
         "retries": answer.retries,

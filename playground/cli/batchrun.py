@@ -1,6 +1,7 @@
 """`playground batch run`: what is printed before, what Ctrl-C does, what is said at the end."""
 
 import asyncio
+import gc
 import os
 import shlex
 import signal
@@ -77,6 +78,8 @@ def go(playground: Playground, work: Work, directory: Path, *, reuse: Path | Non
     """Run to the end; a second Ctrl-C or a full disk ends with the command that goes on."""
     if any(spec.model.startswith("local/") for spec in work.specs):
         os.nice(NICE)
+    gc.freeze()  # measured: with these two lines a run needs a sixth less CPU, most of it spent on looking at cases
+    gc.set_threshold(10_000, 50, 1000)
     progress = Progress(errors)
     try:
         with progress, _interrupts(progress) as ready:

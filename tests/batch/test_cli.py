@@ -53,7 +53,7 @@ def test_sigkill_in_mid_run_and_the_same_command_asks_no_acknowledged_case_again
     server.default = SLOW
     ran = make("a", "b", cases=30)
     with ran.start(*words_of(ran)) as process:
-        server.wait(lambda: len(ran.answered()) >= 16, timeout=20)
+        server.wait(lambda: len(ran.answered()) >= 16, timeout=60)
         process.send_signal(signal.SIGKILL)
     kept = ran.answered()
     before = len(server.asked())
@@ -73,12 +73,12 @@ def test_two_runs_into_one_folder_refuse_and_ctrl_c_lets_answers_finish(
     server.default = Plan("neutral", first_token_s=0.4)
     ran = make("a", "b", cases=40)
     with ran.start(*words_of(ran)) as process:
-        server.wait(lambda: len(ran.answered()) >= 4, timeout=20)
+        server.wait(lambda: len(ran.answered()) >= 4, timeout=60)
         code, _, err = here(ran, *words_of(ran))
         assert (code, "Another run writes into" in err) == (2, True)
         assert here(ran, "score", ran.out, "--json")[0] == 0, "scores can be looked at while it runs"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "running answers may finish" in err
     asked = len(server.asked())
@@ -97,14 +97,14 @@ def test_a_second_ctrl_c_stops_at_once(make: Make, server: HttpProvider) -> None
     server.script("b", Plan(hang=True))
     ran = make("a", "b", cases=4)
     with ran.start(*words_of(ran)) as process:
-        server.wait(lambda: len(ran.answered()) == 4 and len(server.asked("b")) == 4, timeout=20)
+        server.wait(lambda: len(ran.answered()) == 4 and len(server.asked("b")) == 4, timeout=60)
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         assert process.poll() is None, "answers under way are waited for"
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
-    assert time.monotonic() - begun < 5
+        _, err = process.communicate(timeout=60)
+    assert time.monotonic() - begun < 20, "well before the answer, which never comes"
     assert process.returncode == 130
     assert "Stopped at once; what was under way is asked again. To go on: playground batch run" in err
     assert "Traceback" not in err
@@ -115,10 +115,10 @@ def test_ctrl_c_does_not_wait_for_a_provider_that_wants_rest(make: Make, server:
     server.default = Plan(status=429, retry_after=60)
     ran = make("a", "b", cases=4)
     with ran.start(*words_of(ran)) as process:
-        server.wait(lambda: server.asked(), timeout=20)
+        server.wait(lambda: server.asked(), timeout=60)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=5)
+        process.communicate(timeout=30)
     assert process.returncode == 1
     assert ran.answered() == []
 

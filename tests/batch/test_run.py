@@ -37,10 +37,11 @@ def test_every_case_is_asked_once_and_a_second_start_asks_nothing(make: Make, se
 @pytest.mark.parametrize(
     "fault",
     [
-        Plan(status=429, retry_after=0.1), Plan(status=500), Plan(status=503), Plan(drop=True),
+        Plan(status=429, retry_after=0.1), Plan(status=500), Plan(status=503), Plan(status=503, retry_after=0.1),
+        Plan(drop=True),
         Plan("one two three", cut_after=2), Plan("x", error_after=0),
     ],
-    ids=["429", "500", "503", "disconnect before", "disconnect in mid-answer", "error event"],
+    ids=["429", "500", "503", "503 with Retry-After", "disconnect before", "disconnect in mid-answer", "error event"],
 )  # fmt: skip
 def test_what_passes_by_itself_is_asked_again(make: Make, server: HttpProvider, fault: Plan) -> None:
     server.script("a", fault, fault, Plan("neutral"))
@@ -230,8 +231,9 @@ def test_no_key_and_no_case_text_stands_in_any_file(make: Make, server: HttpProv
     echo = {"type": "invalid_request_error", "message": f"Cannot read 'A man of 40 has had {SECRET_WORDS} for' {KEY}"}
     server.script("a", Plan("x", error_after=0, error=echo))
     server.script("b", Plan(status=401))
-    ran = make("a", "b", api_key_env="SECRET_KEY")
-    ran.run(A, B)
+    ran = make("a", "b", "c", api_key_env="SECRET_KEY", extra={"access_token": KEY, "top_k": 3})
+    ran.run(A, B, "compatible/c")
+    assert server.asked("c")[0].body["access_token"] == KEY
     assert "Cannot read '[...]' ***" in next(r["error"] for r in ran.rows() if r["case"] == "c0")
     assert server.asked("a")[0].headers["authorization"] == f"Bearer {KEY}"
     for path in (p for p in ran.out.rglob("*") if p.is_file()):

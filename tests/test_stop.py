@@ -63,7 +63,11 @@ def test_a_stop_in_mid_stream_closes_requests_stores_what_came_and_ends_well(
 ) -> None:
     port = free_port()
     process = start(how, tmp_path, provider, port)
+    maps = Path(f"/proc/{process.pid}/maps")
     try:
+        if maps.exists():  # Linux: a start loads the SDK of its models before anybody asks, and never torch
+            provider.wait(lambda: "/aiohttp/" in maps.read_text(), timeout=30)
+            assert "libtorch" not in maps.read_text()
         client = Client(f"http://127.0.0.1:{port}", verbose=False)
         ask = {"task": "pairs", "case": "one", "sides": SIDES}
         threading.Thread(target=lambda: client.submit(ask, api_name="/compare"), daemon=True).start()

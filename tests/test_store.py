@@ -154,6 +154,13 @@ def test_a_rating_and_its_late_draft_in_one_instant_leave_no_draft(store: Store)
         assert store.draft(run, "visitor-1") is None
 
 
+def test_what_cannot_be_read_is_not_called_unsaved(store: Store) -> None:
+    with store.write() as connection:
+        connection.exec_driver_sql("DROP TABLE draft")
+    with pytest.raises(StoreFailed, match=r"^Not read: the database refused\."):
+        store.draft("run", "visitor-1")
+
+
 def test_a_name_that_no_database_can_hold_is_not_found(store: Store) -> None:
     assert store.comparison("a\0b") is None
     assert store.comparison("\ud800") is None

@@ -49,7 +49,7 @@ class Base:
         except IntegrityError:
             raise
         except SQLAlchemyError as error:
-            raise failed(error) from error
+            raise failed(error, what="Not saved") from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -57,16 +57,16 @@ class Base:
             with self._engine.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise failed(error) from error
+            raise failed(error, what="Not read") from error
 
 
-def failed(error: SQLAlchemyError) -> StoreFailed:
-    """A sentence for whoever waits for the confirmation; the technical one is its cause."""
+def failed(error: SQLAlchemyError, *, what: str) -> StoreFailed:
+    """A sentence for whoever waits for the confirmation; the technical one is its cause. `what`: what did not happen."""
     words = str(getattr(error, "orig", None) or error).lower()
     if any(sign in words for sign in FULL):
-        return StoreFailed("Not saved: the database's disk is full. Free some space, then save again.")
+        return StoreFailed(f"{what}: the database's disk is full. Free some space, then try again.")
     if "locked" in words:
-        return StoreFailed("Not saved: the database is busy. Save again.")
+        return StoreFailed(f"{what}: the database is busy. Try again.")
     if isinstance(error, DatabaseError) and error.connection_invalidated:
-        return StoreFailed("Not saved: the database does not answer. It is tried again; keep the page open.")
-    return StoreFailed("Not saved: the database refused. Keep the page open and tell whoever runs the playground.")
+        return StoreFailed(f"{what}: the database does not answer. It is tried again; keep the page open.")
+    return StoreFailed(f"{what}: the database refused. Keep the page open and tell whoever runs the playground.")

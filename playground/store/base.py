@@ -61,7 +61,7 @@ class Base:
 
 
 def failed(error: SQLAlchemyError, *, what: str) -> StoreFailed:
-    """A sentence for whoever waits for the confirmation; the technical one is its cause. `what`: what did not happen."""
+    """A sentence for whoever waits; the technical one is its cause. `what`: what did not happen."""
     words = str(getattr(error, "orig", None) or error).lower()
     if any(sign in words for sign in FULL):
         return StoreFailed(f"{what}: the database's disk is full. Free some space, then try again.")

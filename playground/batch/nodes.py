@@ -6,6 +6,7 @@ would pass by the pace. Knows no plan and no log.
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from playground.batch.node import Asker, Opening, Reply, Request
 from playground.batch.pace import LocalPace
 
 LOOK = 0.2  # seconds between two looks at whether a node is up
+SETTLE = 10.0  # seconds at the start that the first node waits for the others, else it would get every lane
 
 
 class LostOnTheWay(ConnectionBroken):
@@ -40,14 +42,17 @@ class Nodes:
         self._errors, self.model = ray.exceptions, opening.spec.model
         made, alike = ray.remote(Asker), {"num_cpus": 0, "max_restarts": -1, "max_task_retries": 0}
         self._actors = [made.options(**alike, max_concurrency=lanes, **place).remote(opening) for place in places]
-        self._under_way, self._up = [0] * len(self._actors), Up()
+        self._under_way, self._up, self._begun = [0] * len(self._actors), Up(), time.monotonic()
         for number in range(len(self._actors)):
             self._start(number)
 
     @property
     def ready(self) -> bool:
         """Whether asking now gives an answer or an error, without waiting for a start."""
-        return bool(self._up.actors) or self._up.refused is not None
+        if self._up.refused is not None:
+            return True
+        settled = not self._up.starting or time.monotonic() - self._begun > SETTLE
+        return bool(self._up.actors) and settled
 
     async def ask(self, request: Request) -> Reply:
         """Ask the least loaded one. Raises `LostOnTheWay`, or `Unavailable` where a node cannot ask this model."""

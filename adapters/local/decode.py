@@ -3,7 +3,7 @@
 Called on the thread that owns torch. Torch is imported inside, since this module is read where torch may be missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from adapters.local.job import Asked, Ended
@@ -88,12 +88,14 @@ class Rows:
 
     def __init__(self, jobs: Sequence[Asked]) -> None:
         self.rows = [Row(job) for job in jobs]
+        self.step: Callable[[], object] = lambda: None  # called once a token
         self._prompt = True
 
     def put(self, value: Any) -> None:
         if self._prompt:
             self._prompt = False
             return
+        self.step()
         for row, token in zip(self.rows, value.tolist(), strict=True):
             row.feed(token)
 
@@ -101,7 +103,7 @@ class Rows:
         """The limits of every row are checked in `feed`, so nothing is left to do."""
 
     def check(self) -> None:
-        """Raise when nobody waits any more; called within layers, so that a long prefill ends early."""
+        """Raise when nobody waits any more; called within a prefill, so that a long one ends early."""
         for row in self.rows:
             if not (row.over or row.job.stop.is_set()):
                 return

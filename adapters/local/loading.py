@@ -30,7 +30,7 @@ NOISY = ("bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops")
 @dataclass(eq=False)
 class Loaded:
     """A resident model. `size`: bytes of its weights; `held`: those that come back when it goes (mapped files do not
-    count); `used`: seconds of the monotonic clock; `look`: called within layers, raises to end a generation."""
+    count); `used`: seconds of the monotonic clock."""
 
     spec: LocalSpec
     weights: Weights
@@ -43,7 +43,6 @@ class Loaded:
     size: int = 0
     held: int = 0
     used: float = 0.0
-    look: Callable[[], None] | None = None
 
 
 @lru_cache(maxsize=1)
@@ -65,12 +64,14 @@ def start_torch() -> Any:
 def load(spec: LocalSpec, weights: Weights) -> Loaded:
     """Load one model, ready to answer. Raises `Unavailable` or `OutOfMemory` with a fix."""
     start_torch()
+    from transformers import GenerationConfig
+
     started, before = time.monotonic(), _own_bytes()
     digest = weights_hash(weights.folder, stamp_of(weights.folder))
     model, device = from_pretrained(spec, weights, device_of(spec))
     dtype = str(next(iter(model.parameters())).dtype).removeprefix("torch.")
     loaded = Loaded(spec, weights, model, device, dtype, digest, _software())
-    _watch(loaded)
+    model.generation_config = GenerationConfig()  # the authors' penalties and sampling: used is what is asked for
     _warm_up(model)
     loaded.load_s = time.monotonic() - started
     loaded.size = int(model.get_memory_footprint())
@@ -182,23 +183,29 @@ def as_error(error: BaseException) -> AdapterError:
     return AdapterError(f"The model failed with {_first_line(error)}.")
 
 
-def _watch(loaded: Loaded) -> None:
-    """Look before every matrix of every layer: also a prefill of an 8B model on two cores ends within a second.
+@contextmanager
+def watched(model: Any, look: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Call `look` before every matrix of every layer, until the function that this gives is called.
 
-    The settings that the model's authors keep beside the weights (sampling, penalties) are laid aside: what is used
-    is what is asked for and written down.
+    A `look` that raises ends a prefill of an 8B model on two cores within a second. Only prefills need it: while tokens
+    come, there is a look after each, and the hooks would cost a small model some hundredths of its speed.
     """
     import torch
-    from transformers import GenerationConfig
 
-    def look(module: Any, inputs: Any) -> None:
-        if loaded.look:
-            loaded.look()
+    def hook(module: Any, inputs: Any) -> None:
+        look()
 
-    for module in loaded.model.modules():
-        if isinstance(module, torch.nn.Linear):
-            module.register_forward_pre_hook(look)
-    loaded.model.generation_config = GenerationConfig()
+    matrices = (module for module in model.modules() if isinstance(module, torch.nn.Linear))
+    handles = [module.register_forward_pre_hook(hook) for module in matrices]
+
+    def release() -> None:
+        while handles:
+            handles.pop().remove()
+
+    try:
+        yield release
+    finally:
+        release()
 
 
 def _warm_up(model: Any) -> None:
@@ -211,7 +218,7 @@ def _warm_up(model: Any) -> None:
 
 def unload(loaded: Loaded) -> None:
     """Free a model: memory goes back to the system, not only to the allocator."""
-    loaded.model = loaded.look = None
+    loaded.model = None
     tidy()
 
 

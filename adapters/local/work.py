@@ -6,7 +6,7 @@ from typing import Any
 
 from adapters.local.decode import Cancelled, Rows, criteria
 from adapters.local.job import Ask, Asked, Running, Sampling, Status
-from adapters.local.loading import Loaded, start_torch
+from adapters.local.loading import Loaded, start_torch, watched
 from adapters.local.residents import Residents
 
 
@@ -42,9 +42,14 @@ def _generate(torch: Any, loaded: Loaded, batch: Sequence[Asked], beat: Callable
         beat()
         rows.check()
 
-    loaded.look = look
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), watched(loaded.model, look) as prompt_read:
+
+            def step() -> None:
+                beat()
+                prompt_read()
+
+            rows.step = step
             _seed(torch, first.ask.sampling)
             loaded.model.generate(
                 input_ids=torch.tensor(filled, device=loaded.model.device),
@@ -59,7 +64,6 @@ def _generate(torch: Any, loaded: Loaded, batch: Sequence[Asked], beat: Callable
     except Cancelled:
         return
     finally:
-        loaded.look = None
         loaded.used = time.monotonic()
 
 

@@ -124,3 +124,9 @@ def test_a_run_that_is_added_later_is_in_the_next_table(tmp_path: Path) -> None:
             cells = playground.medsbench.table("Natural language inference")
             seen.append([(c.value, c.n) for c in cells if c.model == "a/b"])
     assert seen == [[], [("100.00", "1")], [("50.00", "2")]]
+
+
+def test_a_query_that_is_no_object_is_refused_in_words() -> None:
+    for query in ([], "x", None, {"category": ["a"]}):
+        with pytest.raises(BadInput):
+            published_table.read(query)  # type: ignore[arg-type]

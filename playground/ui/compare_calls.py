@@ -5,7 +5,7 @@ A call that raises reaches the browser as `null`, like a lost one; so what the v
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -28,13 +28,14 @@ class Calls:
         library, compare, rate = playground.library, playground.compare, playground.rate
 
         async def cases(query: Mapping[str, Any]) -> Answer:
-            return await _answer(picker.listed, library, query)
+            return await _answer(lambda: picker.listed(library, _object(query)))
 
         async def place(query: Mapping[str, Any]) -> Answer:
             def find() -> Answer:
-                if not isinstance(query.get("task"), str) or not isinstance(query.get("case"), str):
+                asked = _object(query)
+                if not isinstance(asked.get("task"), str) or not isinstance(asked.get("case"), str):
                     raise BadInput("Choose a task and a case.")
-                return picker.place(library, query["task"], query["case"])
+                return picker.place(library, asked["task"], asked["case"])
 
             return await _answer(find)
 
@@ -68,9 +69,15 @@ class Calls:
         self.cases, self.place, self.draft, self.save, self.stop = cases, place, draft, save, stop
 
 
-async def _answer(work: Any, *args: Any) -> Answer:
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise BadInput("Send an object. Reload the page.")
+    return value
+
+
+async def _answer(work: Callable[[], Answer]) -> Answer:
     try:
-        return await asyncio.to_thread(work, *args)
+        return await asyncio.to_thread(work)
     except (BadInput, NotAllowed) as error:
         return {"error": str(error)}
     except StoreFailed:

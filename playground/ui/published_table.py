@@ -45,6 +45,8 @@ def categories() -> tuple[str, ...]:
 
 def read(query: Mapping[str, Any]) -> Asked:
     """{category, board}, the category as in an address; raises `BadInput`."""
+    if not isinstance(query, Mapping):
+        raise BadInput("Send an object with category and board.")
     known = {slug(c): c for c in categories()}
     category, name = query.get("category") or slug(OVERVIEW), query.get("board") or "final"
     if not isinstance(category, str) or category not in known:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+from adapters._breath import Breath
 from adapters._endpoint import Endpoint
 from adapters._faults import fault
 from adapters._sse import Batch, Lines
@@ -26,6 +27,7 @@ from adapters.errors import AdapterError, ConnectionBroken, Malformed, TooSlow
 from adapters.retry import retrying
 
 WARMING = threading.Lock()
+BREATH = Breath()  # of all streams of this process
 CONNECTIONS = 1000
 CONNECT_LIMIT = 10.0  # seconds
 KEPT_ALIVE = 30.0  # seconds that an idle connection is kept
@@ -133,6 +135,7 @@ class HttpAdapter(ABC):
         clock = asyncio.get_running_loop().time
         deadline, begun, lines = clock() + self.endpoint.first_token_limit, False, Lines()
         async with AsyncExitStack() as stack:
+            stack.enter_context(BREATH)
             response = await self._response(stack, client, body, deadline)
             blocks = response.iter_bytes()
             while (block := await self._block(blocks, deadline, begun)) is not None:
@@ -143,7 +146,10 @@ class HttpAdapter(ABC):
                     raise self._malformed("an event that is not JSON")
                 if seen.complete:
                     deadline = clock() + (AFTER_END if seen.done else min(AFTER_STOP, self.endpoint.stall_limit))
-                elif seen.alive:  # counted from here, so that a slow reader is not taken for a slow model
+                elif seen.alive:
+                    if rest := BREATH.seconds:
+                        await asyncio.sleep(rest)
+                    # counted from here, so that a slow reader is not taken for a slow model
                     begun, seen.alive, deadline = True, False, clock() + self.endpoint.stall_limit
 
     async def _response(self, stack: AsyncExitStack, client: Client, body: dict[str, Any], deadline: float) -> Any:

@@ -15,6 +15,7 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -25,8 +26,9 @@ from adapters.errors import UnknownModel
 Options = Mapping[str, Any]
 
 
-def providers() -> dict[str, ModuleType]:
-    """Provider name -> module, found by looking into this folder."""
+@lru_cache(maxsize=1)
+def providers() -> Mapping[str, ModuleType]:
+    """Provider name -> module, found by looking into this folder, once."""
     found = {}
     for info in pkgutil.iter_modules(adapters.__path__):
         module = importlib.import_module(f"adapters.{info.name}")

@@ -35,6 +35,7 @@ from playground.views import ComparisonView, ModelView, PromptView
 
 log = logging.getLogger(__name__)
 KEYS = ("A", "B", "C", "D")
+WRITERS = 16  # threads that score and wait for a commit; those that wait at once share one
 KEPT = 500  # finished runs whose failed sides can still be tried again
 BLIND_TICK = 0.5  # seconds between two views of a blind run: its rhythm tells nothing of how fast a side is
 
@@ -66,7 +67,7 @@ class Compare:
         self.library, self._models, self._store = library, models, store
         self._background, self._limits = background, limits
         self._live: OrderedDict[str, Live] = OrderedDict()
-        self._writers = ThreadPoolExecutor(4, thread_name_prefix="score-and-store")
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="score-and-store")
 
     def close(self) -> None:
         """Stop every run and wait until what was answered is stored."""
@@ -126,7 +127,8 @@ class Compare:
         """
         if receivers := self.leaving(request):
             raise BadInput(f"This text would leave the machine for {', '.join(receivers)}. Agree first.")
-        live = await asyncio.to_thread(self._prepare, request, owner)
+        loop = asyncio.get_running_loop()
+        live = await loop.run_in_executor(self._writers, self._prepare, request, owner)
         async with aclosing(self._answer(live, tuple(live.sides))) as views:
             async for view in views:
                 yield view

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
 
 from playground.errors import StoreFailed
+from playground.store.grouped import Grouped
 from playground.store.schema import WRITES, engine_for, upgrade
 
 FULL = ("disk is full", "no space left", "disk i/o error", "could not extend")
@@ -19,6 +20,7 @@ class Base:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._grouped = Grouped(self.write)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -32,6 +34,7 @@ class Base:
         return cls(engine)
 
     def close(self) -> None:
+        self._grouped.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:

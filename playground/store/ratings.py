@@ -15,16 +15,20 @@ from playground.store.base import Base
 
 class Ratings(Base):
     def add_comparison(self, record: Comparison) -> None:
-        with self.write() as connection:
-            connection.execute(insert(tables.comparison), rows.comparison_row(record))
+        row = rows.comparison_row(record)
+        self._grouped.do(lambda connection: connection.execute(insert(tables.comparison), row))
 
     def add_response(self, record: Response) -> None:
         """Add one finished side with its scores; the same id again changes nothing."""
+        row, scores = rows.response_row(record), rows.score_rows(record)
+
+        def write(connection: Connection) -> None:
+            connection.execute(insert(tables.response), row)
+            if scores:
+                connection.execute(insert(tables.score), scores)
+
         try:
-            with self.write() as connection:
-                connection.execute(insert(tables.response), rows.response_row(record))
-                if scores := rows.score_rows(record):
-                    connection.execute(insert(tables.score), scores)
+            self._grouped.do(write)
         except IntegrityError:
             with self.read() as connection:
                 known = connection.execute(

@@ -56,6 +56,7 @@ def build(playground: Playground) -> gr.Blocks:
     with demo.route("Published results", "published"):
         published_page.layout(settings, Tables(playground))
     together = settings.max_running + settings.max_waiting
+    demo.max_threads = together + 50  # read by `queue`: with Gradio's 40, visitor 41 waits for an answer to end
     demo.queue(max_size=together + 100, default_concurrency_limit=together, api_open=False)
     demo.state_session_capacity = 1000
     return demo
@@ -76,7 +77,6 @@ def web(playground: Playground) -> FastAPI:
     settings = playground.settings
     app = FastAPI(openapi_url=None, middleware=[door(settings)])
     demo = build(playground)
-    demo.max_threads = settings.max_running + settings.max_waiting + 50
     root = {"root_path": settings.root_path} if settings.root_path else {}
     with (
         warnings.catch_warnings()

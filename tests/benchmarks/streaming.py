@@ -1,8 +1,9 @@
 """What the page adds to a direct client, both in the same run. By hand: python tests/benchmarks/streaming.py
 
-A real `playground serve`, a real model server (tests/http_provider.py) and visitors that speak Gradio's queue protocol,
+A real `playground serve`, a model server (streaming_server.py) and visitors that speak Gradio's queue protocol,
 all on this machine. Every visitor pastes a case of their own, which four models repeat word by word, so that an answer
-that lands on the wrong page is seen. Two direct clients stream the same beside them. Figures seen are in streaming.md.
+that lands on the wrong page is seen. The pages are open before anybody clicks. Two direct clients stream the same
+beside them. Figures seen are in streaming.md.
 """
 
 import argparse
@@ -30,6 +31,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 MODELS = ("one", "two", "three", "four")
+Pids = tuple[int, int, int]  # of app, model server, this driver
 WORDS, RATE = 240, 50.0  # of one answer; per second
 
 
@@ -111,32 +113,36 @@ def read_page(config: dict[str, Any]) -> Page:
     return Page(event["id"], tuple(names))
 
 
-async def visit(url: str, page: Page, name: str) -> Seen:
-    """One visitor: open the page, press Run, watch to the end."""
+async def opened(url: str) -> aiohttp.ClientSession:
+    """A visitor with the page open, so with its cookie."""
+    client = aiohttp.ClientSession(headers={"Origin": url}, cookie_jar=aiohttp.CookieJar(unsafe=True))
+    async with client.get(f"{url}/") as page:
+        await page.read()
+    return client
+
+
+async def visit(client: aiohttp.ClientSession, url: str, page: Page, name: str) -> Seen:
+    """Press Run and watch to the end."""
     session = "".join(random.choices(string.ascii_lowercase, k=11))
-    headers = {"Origin": url}
-    async with aiohttp.ClientSession(headers=headers, cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
-        async with client.get(f"{url}/") as opened:
-            await opened.read()
-        seen, value = Seen(), None
-        body = {"data": page.data(words_of(name)), "fn_index": page.number, "session_hash": session}
-        async with client.post(f"{url}/gradio_api/queue/join", json=body) as joined:
-            joined.raise_for_status()
-        async with client.get(f"{url}/gradio_api/queue/data", params={"session_hash": session}) as stream:
-            async for message in events(stream):
-                if message["msg"] in ("process_generating", "process_completed"):
-                    if not message["success"]:
-                        seen.error = str(message["output"])
-                        break
-                    data = message["output"]["data"]
-                    if data:
-                        whole = value is None or message["msg"] == "process_completed"
-                        value = data[0] if whole else patched(value, data[0])
-                        for side, drawn in enumerate(value["sides"]):
-                            seen.show(side, drawn["html"] or drawn["text"])
-                elif message["msg"] in ("close_stream", "unexpected_error"):
+    seen, value = Seen(), None
+    body = {"data": page.data(words_of(name)), "fn_index": page.number, "session_hash": session}
+    async with client.post(f"{url}/gradio_api/queue/join", json=body) as joined:
+        joined.raise_for_status()
+    async with client.get(f"{url}/gradio_api/queue/data", params={"session_hash": session}) as stream:
+        async for message in events(stream):
+            if message["msg"] in ("process_generating", "process_completed"):
+                if not message["success"]:
+                    seen.error = str(message["output"])
                     break
-        seen.total = time.monotonic() - seen.start
+                data = message["output"]["data"]
+                if data:
+                    whole = value is None or message["msg"] == "process_completed"
+                    value = data[0] if whole else patched(value, data[0])
+                    for side, drawn in enumerate(value["sides"]):
+                        seen.show(side, drawn["html"] or drawn["text"])
+            elif message["msg"] in ("close_stream", "unexpected_error"):
+                break
+    seen.total = time.monotonic() - seen.start
     return seen
 
 
@@ -165,12 +171,15 @@ def wrong_texts(seen: Seen, name: str) -> int:
     return sum(words != right for words in shown) + len(MODELS) - len(shown)
 
 
-async def measure(url: str, provider: str, page: Page, visitors: int, spread: float, pid: int) -> dict[str, Any]:
+async def measure(url: str, provider: str, page: Page, visitors: int, spread: float, pids: Pids) -> dict[str, Any]:
+    clients = [await opened(url) for _ in range(visitors)]
+
     async def later(number: int) -> Seen:
         await asyncio.sleep(spread * number / visitors)
-        return await visit(url, page, f"v{number}")
+        async with clients[number] as client:
+            return await visit(client, url, page, f"v{number}")
 
-    before = cpu_seconds(pid)
+    before = [cpu_seconds(pid) for pid in pids]
     direct, seen = await asyncio.gather(
         asyncio.gather(*(ask_directly(provider, f"d{n}") for n in range(2))),
         asyncio.gather(*(later(n) for n in range(visitors))),
@@ -183,7 +192,8 @@ async def measure(url: str, provider: str, page: Page, visitors: int, spread: fl
         "visitors": visitors, "spread": spread, "direct_end": total, "first": median(firsts), "end": median(ends),
         "first_95": _high(firsts), "end_95": _high(ends), "median_total": median(s.total for s in seen),
         "wrong": sum(wrong_texts(s, f"v{n}") for n, s in enumerate(seen)),
-        "errors": sorted({s.error for s in seen if s.error}), "app_cpu": cpu_seconds(pid) - before,
+        "errors": sorted({s.error for s in seen if s.error}),
+        "cpu": [cpu_seconds(pid) - b for pid, b in zip(pids, before, strict=True)],
     }  # fmt: skip
 
 
@@ -203,18 +213,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def provider() -> Iterator[str]:
-    """The model server in a process of its own; it repeats what it is asked at RATE words a second."""
-    port = free_port()
-    code = (
-        "import sys; from tests.http_provider import HttpProvider, Plan\n"
-        f"with HttpProvider(Plan(tokens_per_second={RATE}), port={port}): print('up', flush=True); sys.stdin.read()"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=-1, stdout=-1)
+def provider() -> Iterator[tuple[str, int]]:
+    """The model server in a process of its own, at RATE words a second; gives its address and process id."""
+    command = [sys.executable, str(ROOT / "tests/benchmarks/streaming_server.py"), "--rate", str(RATE)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    process.stdout.readline()
+    url = process.stdout.readline().strip()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait(10)
@@ -245,15 +251,12 @@ def served(model_server: str, folder: Path) -> Iterator[tuple[str, int]]:
         process.wait(20)
 
 
-async def run(plans: list[tuple[int, float]], url: str, model_server: str, pid: int) -> list[dict[str, Any]]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
-        async with client.get(f"{url}/") as opened:
-            await opened.read()
-        async with client.get(f"{url}/config") as answer:
-            page = read_page(await answer.json())
+async def run(plans: list[tuple[int, float]], url: str, model_server: str, pids: Pids) -> list[dict[str, Any]]:
+    async with await opened(url) as client, client.get(f"{url}/config") as answer:
+        page = read_page(await answer.json())
     found = []
     for visitors, spread in plans:
-        found.append(await measure(url, model_server, page, visitors, spread, pid))
+        found.append(await measure(url, model_server, page, visitors, spread, pids))
         print(row(found[-1]), flush=True)
         await asyncio.sleep(1)
     return found
@@ -263,7 +266,7 @@ def row(r: dict[str, Any]) -> str:
     cells = (
         f"{r['visitors']}" + (f" over {r['spread']:g} s" if r["spread"] else ""), f"{r['direct_end']:.2f} s",
         f"{r['first']:.3f} / {r['end']:.3f} s", f"{r['first_95']:.2f} / {r['end_95']:.2f} s",
-        f"{r['app_cpu']:.1f} s", str(r["wrong"]), ", ".join(r["errors"]) or "none",
+        " / ".join(f"{seconds:.1f}" for seconds in r["cpu"]) + " s", str(r["wrong"]), ", ".join(r["errors"]) or "none",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
@@ -272,14 +275,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plans", default="1,1,10,100:5", help="visitors[:seconds over which they click], with commas")
     plans = [(int(n), float(s or 0)) for n, _, s in (p.partition(":") for p in parser.parse_args().plans.split(","))]
-    print("| visitors | direct client | added: first / end | 95th percentile | app CPU | wrong texts | errors |")
+    heads = ("visitors", "direct client", "added: first / end", "95th percentile", "CPU: app / server / driver")
+    print(f"| {' | '.join(heads)} | wrong texts | errors |")
     print("|---|---|---|---|---|---|---|")
     with (
         tempfile.TemporaryDirectory() as folder,
-        provider() as model_server,
+        provider() as (model_server, server_pid),
         served(model_server, Path(folder)) as (url, pid),
     ):
-        found = asyncio.run(run(plans, url, model_server, pid))
+        found = asyncio.run(run(plans, url, model_server, (pid, server_pid, os.getpid())))
     one = min(r["median_total"] for r in found if r["visitors"] == 1) if any(r["visitors"] == 1 for r in found) else 0
     for r in found:
         if one and 1 < r["visitors"] <= 10:

@@ -89,6 +89,7 @@ class Page:
     """The Run event of the Compare page, read off its config: its number, and what its inputs are."""
 
     number: int
+    load: int  # the event of opening the page
     inputs: tuple[str, ...]
 
     def data(self, text: str) -> list[Any]:
@@ -110,20 +111,30 @@ def read_page(config: dict[str, Any]) -> Page:
         component = components[number]
         given = component["props"]
         names.append(next(own) if component["type"] == "html" else given.get("elem_id") or given["label"])
-    return Page(event["id"], tuple(names))
+    load = next(d for d in config["dependencies"] if any(t[1] == "load" for t in d["targets"]) and d["outputs"])
+    return Page(event["id"], load["id"], tuple(names))
 
 
 async def opened(url: str) -> aiohttp.ClientSession:
-    """A visitor with the page open, so with its cookie."""
+    """A visitor with its cookie."""
     client = aiohttp.ClientSession(headers={"Origin": url}, cookie_jar=aiohttp.CookieJar(unsafe=True))
     async with client.get(f"{url}/") as page:
         await page.read()
     return client
 
 
-async def visit(client: aiohttp.ClientSession, url: str, page: Page, name: str) -> Seen:
+async def loaded(url: str, page: Page) -> tuple[aiohttp.ClientSession, str]:
+    """A visitor whose page has loaded as a browser does it, so that Gradio knows the session."""
+    client, session = await opened(url), "".join(random.choices(string.ascii_lowercase, k=11))
+    body = {"data": [], "fn_index": page.load, "session_hash": session}
+    async with client.post(f"{url}/gradio_api/run/predict", json=body) as answer:
+        answer.raise_for_status()
+        await answer.read()
+    return client, session
+
+
+async def visit(client: aiohttp.ClientSession, session: str, url: str, page: Page, name: str) -> Seen:
     """Press Run and watch to the end."""
-    session = "".join(random.choices(string.ascii_lowercase, k=11))
     seen, value = Seen(), None
     body = {"data": page.data(words_of(name)), "fn_index": page.number, "session_hash": session}
     async with client.post(f"{url}/gradio_api/queue/join", json=body) as joined:
@@ -172,12 +183,13 @@ def wrong_texts(seen: Seen, name: str) -> int:
 
 
 async def measure(url: str, provider: str, page: Page, visitors: int, spread: float, pids: Pids) -> dict[str, Any]:
-    clients = [await opened(url) for _ in range(visitors)]
+    clients = [await loaded(url, page) for _ in range(visitors)]
 
     async def later(number: int) -> Seen:
         await asyncio.sleep(spread * number / visitors)
-        async with clients[number] as client:
-            return await visit(client, url, page, f"v{number}")
+        client, session = clients[number]
+        async with client:
+            return await visit(client, session, url, page, f"v{number}")
 
     before = [cpu_seconds(pid) for pid in pids]
     direct, seen = await asyncio.gather(

@@ -9,7 +9,8 @@ import socket
 import sys
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -121,10 +122,15 @@ def serve(settings: Settings) -> None:
         )
 
 
-def _same_origin_only(app: FastAPI) -> None:
-    """Take out the layer that Gradio's launch puts around the door and that invites other origins with credentials."""
+@asynccontextmanager
+async def _same_origin_only(app: FastAPI) -> AsyncGenerator[None, None]:
+    """Take out the layer that Gradio's launch puts around the door and that invites other origins with credentials.
+
+    A lifespan begins before the first request is taken, so that none meets that layer.
+    """
     app.user_middleware = [m for m in app.user_middleware if m.cls is not CustomCORSMiddleware]
     app.middleware_stack = None  # Starlette builds it anew at the next request
+    yield
 
 
 def launch(playground: Playground, demo: gr.Blocks) -> None:
@@ -139,11 +145,10 @@ def launch(playground: Playground, demo: gr.Blocks) -> None:
         max_threads=settings.max_running + settings.max_waiting + 50,
         state_session_capacity=1000,
         root_path=settings.root_path or None,
-        app_kwargs={"middleware": [door(settings)], "openapi_url": None},
+        app_kwargs={"middleware": [door(settings)], "openapi_url": None, "lifespan": _same_origin_only},
         **widgets.page_options(),
         **COMMON,
     )
-    _same_origin_only(demo.app)
     playground.models.warm()
     demo.server.config.timeout_graceful_shutdown = GRACE
     stop = threading.Event()

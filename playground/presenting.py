@@ -17,7 +17,7 @@ PUBLIC = ErrorView(what=AdapterError.public, fix="", retry=True)
 
 def state_of(state: SideState | str, stop_reason: str | None) -> State:
     """The word for a side: an answer that was cut off or declined is still an answer."""
-    return ENDS.get(stop_reason, "done") if state == "done" else state  # type: ignore[return-value]
+    return ENDS.get(stop_reason, "done") if state == "done" else state  # type: ignore[return-value]  # as stored
 
 
 def rateable(responses: Sequence[Response]) -> tuple[str, ...]:

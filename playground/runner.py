@@ -90,6 +90,11 @@ class Side:
         return self.state in ("waiting", "answering")
 
     @property
+    def outcome(self) -> Literal["done", "failed", "stopped"]:
+        """How it ended; what still lives counts as stopped."""
+        return "stopped" if self.state == "waiting" or self.state == "answering" else self.state
+
+    @property
     def seconds(self) -> float:
         return (self.ended or time.monotonic()) - self.started
 

@@ -271,7 +271,7 @@ class Compare:
 
     def _finish(self, live: Live, side: Side) -> Response:
         """Score and store one side, in a thread. Only a side that ended by itself is scored."""
-        state = "stopped" if side.live else side.state
+        state = side.outcome
         completion = side.completion()
         scores = score_records(completion.text, live.case, live.task) if state == "done" else ()
         attempt = live.attempts.get(side.key, 0) + 1
@@ -280,7 +280,7 @@ class Compare:
             side=side.key,
             attempt=attempt,
             spec=live.specs[side.key],
-            state=state,  # type: ignore[arg-type]
+            state=state,
             completion=completion,
             error=side.error,
             prompt=live.prompts[side.key],

@@ -94,10 +94,10 @@ class Runs:
 
     def _row(self, side: Side, spec: ModelSpec, slot: str, task: Task, case: Case, fitted: Fitted) -> dict[str, Any]:
         completion = side.completion()
-        state = "stopped" if side.live else side.state
+        state = side.outcome
         scores = score_records(completion.text, case, task) if state == "done" else ()
         record = response(
-            comparison="", side=side.key, attempt=1, spec=spec, state=state,  # type: ignore[arg-type]
+            comparison="", side=side.key, attempt=1, spec=spec, state=state,
             completion=completion, error=side.error, prompt=fitted.prompt, scores=scores,
         )  # fmt: skip
         return row_of(record, slot, task, case, notice=fitted.notice, blind=slot != spec.model)

@@ -1,13 +1,14 @@
 """How long a stream may rest between two network reads, by how many streams this process reads; knows no API.
 
 Every read costs the same, whether it brings one token or ten. A page looks at an answer every 50 ms at most, every
-150 ms when a hundred runs go on, so reading each token by itself is work for nobody. Figures with 400 streams
+350 ms when a hundred runs go on, so reading each token by itself is work for nobody. Figures with 400 streams
 of 50 tokens a second stand in tests/benchmarks/streaming.md. The first text of an answer never rests.
 """
 
 from types import TracebackType
 
-EACH, LONGEST, LEAST = 0.0002, 0.08, 0.005  # seconds: for each stream, at most, and what is not worth a timer
+UNREAD = "unread"  # of a response's extensions: a context manager; inside, nothing is taken from the socket
+EACH, LONGEST, LEAST = 0.0005, 0.12, 0.005  # seconds: for each stream, at most, and what is not worth a timer
 
 
 class Breath:

@@ -3,6 +3,7 @@
 import difflib
 import importlib.util
 import ipaddress
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -63,13 +64,17 @@ class Endpoint:
 
 def why_not(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
     """Why the model cannot be asked from here, with the fix; None if it can."""
-    if any(importlib.util.find_spec(module) is None for module in (kind.sdk, "aiohttp")):
+    if not _installed(kind.sdk, "aiohttp"):
         return f"The package for it is missing. Run: pip install {kind.needs}"
     try:
         read_endpoint(kind, name, options, env)
     except (BadRequest, Unavailable) as error:
         return str(error)
     return None
+
+
+def _installed(*modules: str) -> bool:
+    return all(sys.modules.get(name) or importlib.util.find_spec(name) for name in modules)
 
 
 def receiver(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
@@ -85,7 +90,7 @@ def receiver(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str
 
 def open_endpoint(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> Endpoint:
     """As `read_endpoint`; raises `Unavailable` also where the SDK is not installed."""
-    if any(importlib.util.find_spec(module) is None for module in (kind.sdk, "aiohttp")):
+    if not _installed(kind.sdk, "aiohttp"):
         raise Unavailable("The package for it is missing.", fix=f"Run: pip install {kind.needs}")
     return read_endpoint(kind, name, options, env)
 

@@ -1,8 +1,9 @@
 """One streamed answer over HTTP: clients, server-sent events, limits and retries; knows no API's fields.
 
 Measured on 2 cores (400 streams): an SDK's chunk objects cost 77 microseconds a token, raw events read through the
-same SDK 24; its aiohttp transport costs 1 ms a request where the default costs 3 to 7. So the SDK makes the request,
-and the events are read here. Messages travel as `extra_body`: as arguments an SDK walks their types (0.3 ms a request).
+same SDK 24; aiohttp costs 1 ms a request where the default transport costs 3 to 7. So the SDK makes the request through
+`_transport`, and the events are read here. Messages travel as `extra_body`: as arguments an SDK walks their types
+(0.3 ms a request).
 """
 
 import asyncio
@@ -12,12 +13,14 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-from adapters._breath import Breath
+from adapters._breath import UNREAD, Breath
 from adapters._endpoint import Endpoint
 from adapters._faults import fault
 from adapters._sse import Batch, Lines
@@ -100,6 +103,7 @@ class HttpAdapter(ABC):
             if cls.resource not in sys.modules:
                 importlib.import_module(cls.resource)
                 sys.modules[cls.sdk].DefaultAioHttpClient()  # imports its transport
+                importlib.import_module("adapters._transport")
 
     def sent(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
         """The parameters as a request carries them; in the key of batch runs."""
@@ -138,6 +142,7 @@ class HttpAdapter(ABC):
             stack.enter_context(BREATH)
             response = await self._response(stack, client, body, deadline)
             blocks = response.iter_bytes()
+            unread = response.http_response.extensions.get(UNREAD, nullcontext)
             while (block := await self._block(blocks, deadline, begun)) is not None:
                 batch = lines.events(block)
                 seen.done = seen.done or lines.done
@@ -148,7 +153,8 @@ class HttpAdapter(ABC):
                     deadline = clock() + (AFTER_END if seen.done else min(AFTER_STOP, self.endpoint.stall_limit))
                 elif seen.alive:
                     if rest := BREATH.seconds:
-                        await asyncio.sleep(rest)
+                        with unread():
+                            await asyncio.sleep(rest)
                     # counted from here, so that a slow reader is not taken for a slow model
                     begun, seen.alive, deadline = True, False, clock() + self.endpoint.stall_limit
 
@@ -233,23 +239,37 @@ class HttpAdapter(ABC):
         return self._clients[loop][1]
 
     async def _keep(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[Client, None]:
-        import httpx2
-
         sdk = sys.modules[self.sdk]
-        http = sdk.DefaultAioHttpClient(
-            timeout=httpx2.Timeout(None, connect=CONNECT_LIMIT),
-            limits=httpx2.Limits(
-                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT_ALIVE
-            ),
-            trust_env=not self.endpoint.on_loopback,  # a proxy cannot reach this machine's own servers
-            transport=self.endpoint.transport,
-        )
-        client = self.connect(sdk, http)
+        client = self.connect(sdk, self._http(sdk))
         try:
             yield client
         finally:
             self._clients.pop(loop, None)
             await client.close()
+
+    def _http(self, sdk: ModuleType) -> Any:
+        import httpx2
+
+        from adapters._transport import Transport
+
+        transport, secure = self.endpoint.transport, self.endpoint.base_url.startswith("https:")
+        if transport is None and not self._by_proxy():
+            certificates = httpx2.create_ssl_context() if secure else None
+            transport = Transport(limit=CONNECTIONS, connect=CONNECT_LIMIT, kept_alive=KEPT_ALIVE, secure=certificates)
+        return sdk.DefaultAioHttpClient(
+            timeout=httpx2.Timeout(None, connect=CONNECT_LIMIT),
+            limits=httpx2.Limits(
+                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT_ALIVE
+            ),
+            transport=transport,  # None: the SDK's own, which knows proxies
+        )
+
+    def _by_proxy(self) -> bool:
+        """Whether the environment sends this request through a proxy; none can reach this machine's own servers."""
+        at = urlsplit(self.endpoint.base_url)
+        known = getproxies()
+        named = at.scheme in known or "all" in known
+        return named and not self.endpoint.on_loopback and not proxy_bypass(at.hostname or "")
 
 
 def _broken() -> tuple[type[BaseException], ...]:

@@ -1,4 +1,4 @@
-"""`provider/name` -> adapter. A folder is the registry: every module here with a `PROVIDER` is a provider.
+"""`provider/name` -> adapter. A folder is the registry: every module here with a `PROVIDER` is a provider, no `_*` is.
 
 A provider module holds three things and imports its SDK only inside them:
 
@@ -30,8 +30,8 @@ Options = Mapping[str, Any]
 def providers() -> Mapping[str, ModuleType]:
     """Provider name -> module, found by looking into this folder, once."""
     found = {}
-    for info in pkgutil.iter_modules(adapters.__path__):
-        module = importlib.import_module(f"adapters.{info.name}")
+    for name in (info.name for info in pkgutil.iter_modules(adapters.__path__) if not info.name.startswith("_")):
+        module = importlib.import_module(f"adapters.{name}")
         if isinstance(name := getattr(module, "PROVIDER", None), str):
             found[name] = module
     return found

@@ -1,6 +1,6 @@
 """Many adapters -> one stream of sides. Provider streams run in a thread and loop of their own; knows no task or page.
 
-The page's loop looks at the sides on a tick: 50 ms plus 1 ms for every run that is going on. It wakes at once for the
+The page's loop looks at the sides on a tick: 50 ms plus 3 ms for every run that is going on. It wakes at once for the
 first text of a side and for an end. At least once a second it yields, since only then is a closed page noticed.
 """
 
@@ -19,9 +19,10 @@ from typing import Any, Literal
 from adapters._text import whole
 from adapters.base import Adapter, Chunk, Completion, Drain, GenerateConfig, Message
 from adapters.errors import AdapterError, TooSlow
+from adapters.loop import new_loop
 
 log = logging.getLogger(__name__)
-TICK, TICK_PER_RUN, IDLE = 0.05, 0.001, 1.0  # seconds
+TICK, TICK_PER_RUN, IDLE = 0.05, 0.003, 1.0  # seconds
 SideState = Literal["waiting", "answering", "done", "failed", "stopped"]
 
 
@@ -29,7 +30,7 @@ class Background:
     """A thread with an event loop of its own, in which provider streams live. Close it at the end of the program."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="providers", daemon=True)
         self._thread.start()
 

@@ -115,10 +115,6 @@ class Compare:
         messages = tuple((m.role, m.content) for m in prompt.messages)
         return PromptView(messages=messages, sha256=prompt.sha256, demonstrations=prompt.demonstrations)
 
-    def _prompt(self, request: CompareRequest) -> Prompt:
-        pool = self.library.cases(request.task.id)
-        return build(request.task, request.case, pool, shots=request.shots, seed=request.seed)
-
     async def run(self, request: CompareRequest, *, owner: str) -> AsyncGenerator[ComparisonView, None]:
         """Ask every side at once; yield a view when one has changed, at least once a second.
 
@@ -183,6 +179,7 @@ class Compare:
         if request.blind:
             random.SystemRandom().shuffle(requested)
         task, case, keys = request.task, request.case, KEYS[: len(requested)]
+        pool, (shots, seed) = self.library.cases(task.id), (request.shots, request.seed)
         specs = {key: self._models.spec(side.model) for key, side in zip(keys, requested, strict=True)}
         instrument = self.library.instrument(task.instrument)
         record = Comparison(
@@ -199,14 +196,13 @@ class Compare:
             instrument=instrument.id,
             instrument_version=instrument.version,
             blinded=request.blind,
-            shots=request.shots,
-            seed=request.seed,
-            prompt_sha256=self._prompt(request).sha256,
+            shots=shots,
+            seed=seed,
+            prompt_sha256=build(task, case, pool, shots=shots, seed=seed).sha256,
             app_version=__version__,
             created=datetime.now(UTC),
         )
         self._store.add_comparison(record)
-        pool, (shots, seed) = self.library.cases(task.id), (request.shots, request.seed)
         question = Question(task=task, case=case, pool=pool, shots=shots, seed=seed, max_tokens=request.max_tokens)
         made = {
             key: side_for(key, specs[key], self._models, question, temperature=side.temperature)
@@ -266,7 +262,9 @@ class Compare:
 
     def _ended_view(self, live: Live) -> ComparisonView:
         record = replace(live.record, responses=tuple(live.responses[k] for k in live.sides))
-        ratings = self._store.ratings(comparison=record.id, rater=record.owner)  # given while a side was tried again
+        again = any(number > 1 for number in live.attempts.values())
+        # given while a side was tried again; of a new run there are none, and a hundred runs would ask at once
+        ratings = self._store.ratings(comparison=record.id, rater=record.owner) if again else ()
         return self._stored_view(record, number=ratings[-1].number if ratings else None, notices=live.notices)
 
     def _finish(self, live: Live, side: Side) -> Response:

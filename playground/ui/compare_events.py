@@ -176,10 +176,11 @@ class Events:
                     yield board.empty()
                     return
                 yield board.line(ticket.id, ticket.ahead)
+            known = owner if before is not None else None  # a new run has no draft and no rating yet
             async with aclosing(start()) as views:
                 async for view in views:
                     quick = not view.finished and writer.has(view)
-                    yield writer.value(view) if quick else await asyncio.to_thread(self._drawn, writer, view, owner)
+                    yield writer.value(view) if quick else await asyncio.to_thread(self._drawn, writer, view, known)
         except PlaygroundError as error:
             yield board.problem(str(error), before=before)
         except Exception:  # the named boundary: a visitor reads a sentence, the log has the rest
@@ -189,6 +190,6 @@ class Events:
             if ticket:
                 ticket.done()
 
-    def _drawn(self, writer: Writer, view: ComparisonView, owner: str) -> Value:
-        state = self._playground.rate.restore(view.id, owner) if view.finished else None
+    def _drawn(self, writer: Writer, view: ComparisonView, owner: str | None) -> Value:
+        state = self._playground.rate.restore(view.id, owner) if owner and view.finished else None
         return writer.value(view, form=state)

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from adapters._breath import UNREAD, Breath
+from adapters._breath import UNREAD, Breath, Usual
 from adapters._endpoint import Endpoint
 from adapters._faults import fault
 from adapters._sse import Batch, Lines
@@ -75,6 +75,7 @@ class HttpAdapter(ABC):
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint, self.model, self.identity = endpoint, endpoint.reference, endpoint.identity
+        self._usual = Usual()
         self._clients: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Client, None], Client]] = {}
 
     @abstractmethod
@@ -137,26 +138,32 @@ class HttpAdapter(ABC):
     async def _events(self, client: Client, body: dict[str, Any], seen: Seen) -> AsyncGenerator[Batch, None]:
         """The events of each network read. `seen`, filled by the caller, tells how long the next one may take."""
         clock = asyncio.get_running_loop().time
-        deadline, begun, lines = clock() + self.endpoint.first_token_limit, False, Lines()
+        deadline, lines = clock() + self.endpoint.first_token_limit, Lines()
+        begun: float | None = None  # when the first text came
         async with AsyncExitStack() as stack:
             stack.enter_context(BREATH)
             response = await self._response(stack, client, body, deadline)
             blocks = response.iter_bytes()
             unread = response.http_response.extensions.get(UNREAD, nullcontext)
-            while (block := await self._block(blocks, deadline, begun)) is not None:
+            while (block := await self._block(blocks, deadline, begun is not None)) is not None:
                 batch = lines.events(block)
                 seen.done = seen.done or lines.done
                 yield batch
                 if lines.unreadable:
                     raise self._malformed("an event that is not JSON")
                 if seen.complete:
+                    if begun is not None:
+                        self._usual.note(clock() - begun)
+                        begun = None
                     deadline = clock() + (AFTER_END if seen.done else min(AFTER_STOP, self.endpoint.stall_limit))
                 elif seen.alive:
-                    if rest := BREATH.seconds:
+                    begun = begun or clock()
+                    rest = self._usual.rest(clock() - begun)
+                    if rest := BREATH.seconds if rest is None else rest:
                         with unread():
                             await asyncio.sleep(rest)
                     # counted from here, so that a slow reader is not taken for a slow model
-                    begun, seen.alive, deadline = True, False, clock() + self.endpoint.stall_limit
+                    seen.alive, deadline = False, clock() + self.endpoint.stall_limit
 
     async def _response(self, stack: AsyncExitStack, client: Client, body: dict[str, Any], deadline: float) -> Any:
         sdk = sys.modules[self.sdk]

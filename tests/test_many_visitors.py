@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
-from adapters._breath import LEAST, LONGEST, Breath
+import pytest
+
+from adapters import registry
+from adapters._breath import LEAST, LONGEST, LONGEST_UNWATCHED, Breath, Usual, unwatched
+from adapters.base import GenerateConfig, Message
 from playground.ui.app import build
 from tests import samples
+from tests.http_provider import HttpProvider, Plan
 
 
 def test_gradio_runs_as_many_events_as_runs_are_allowed(tmp_path: Path) -> None:
@@ -28,3 +33,41 @@ def test_few_streams_never_rest_and_many_rest_a_little() -> None:
     for _ in range(1100):
         breath.__exit__(None, None, None)
     assert breath.seconds == 0
+
+
+def test_an_answer_that_nobody_watches_rests_by_what_answers_usually_take() -> None:
+    usual = Usual()
+    with unwatched():
+        assert usual.rest(0) is None  # no answer has ended yet
+        usual.note(0.9)
+        assert usual.rest(0) == pytest.approx(0.45)
+        assert usual.rest(0.7) == pytest.approx(0.1)
+        assert usual.rest(5) == pytest.approx(0.075)  # later than usual: a twelfth, until it ends
+        for _ in range(50):
+            usual.note(60)
+        assert usual.rest(0) == LONGEST_UNWATCHED
+        for _ in range(50):
+            usual.note(0.01)
+        assert usual.rest(0) == pytest.approx(0.005, abs=0.001)
+    assert usual.rest(0) is None
+
+
+async def test_batch_answers_are_read_in_few_pieces_and_end_in_time() -> None:
+    words = "".join(f"word{n} " for n in range(60))
+    with HttpProvider(Plan(words, tokens_per_second=100)) as server:
+        adapter = registry.create("compatible/m", {"base_url": server.openai_url})
+
+        async def pieces() -> tuple[int, str]:
+            texts = [
+                c.text async for c in adapter.stream((Message("user", "?"),), GenerateConfig(max_tokens=99)) if c.text
+            ]
+            return len(texts), "".join(texts)
+
+        watched, text = await pieces()
+        with unwatched():
+            few, again = await pieces()
+        asked = server.asked("m")
+    assert text == again == words
+    assert few * 2 < watched
+
+    assert (asked[1].ended or 0) - asked[1].started < 5

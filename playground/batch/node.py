@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapters._breath import unwatched
 from adapters.base import Adapter, Chunk, Drain, Example, GenerateConfig, Message
 from adapters.errors import AdapterError, Unavailable
 from adapters.registry import create
@@ -73,9 +74,10 @@ class Asker:
         adapter = await self._adapter(request.task)
         drain, failed = Drain(time.monotonic()), None
         try:
-            async with aclosing(adapter.stream(request.messages, request.config)) as chunks:
-                async for chunk in chunks:
-                    drain.add(chunk, time.monotonic())
+            with unwatched():
+                async with aclosing(adapter.stream(request.messages, request.config)) as chunks:
+                    async for chunk in chunks:
+                        drain.add(chunk, time.monotonic())
         except AdapterError as error:
             failed = error
         return Reply(

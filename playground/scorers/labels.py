@@ -1,7 +1,8 @@
 """Our stricter label scores: whole phrases, longest label first; negations and lists of labels do not pass."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from playground.scorer import Score, Scorer
 from playground.scorers.normal import clauses, negated, plain, without_frame
@@ -26,9 +27,15 @@ def asserted(text: str, labels: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda label: found[label])
 
 
+@lru_cache(maxsize=256)
+def _by_plain(labels: tuple[str, ...]) -> Mapping[str, str]:
+    """Label made plain -> label; once for a task, not once for an answer."""
+    return {plain(label): label for label in labels}
+
+
 def short_label(text: str, labels: Sequence[str]) -> tuple[str, str]:
     """(label or "", why) for labels such as yes, no, True, 2: what is stated, else the only or the first word."""
-    by_plain = {plain(label): label for label in labels}
+    by_plain = _by_plain(tuple(labels))
     body = without_frame(text)
     stated = [plain(m.group(1)) for m in STATED.finditer(body)]
     stated = [word for word in stated if word in by_plain]
@@ -51,7 +58,7 @@ def score(text: str, case: Case, task: Task) -> Score:
     if not text.strip():
         return Score(metric="label", value=0.0, explanation="The answer is empty.")
     targets, labels = task.targets(case), task.labels or task.targets(case)
-    if {plain(label) for label in labels} <= SHORT:
+    if _by_plain(tuple(labels)).keys() <= SHORT:
         said, why = short_label(text, labels)
         right = plain(said) in {plain(t) for t in targets} if said else False
         return Score(metric="label", value=float(right), answer=said or "nothing", explanation=why)

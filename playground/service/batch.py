@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from adapters._breath import unwatched
+from adapters.loop import new_loop
 from playground import __version__
 from playground.batch import parquet
 from playground.batch.asking import Answer, Ask, ask_adapter
@@ -94,7 +96,8 @@ class Batch:
             if log.torn:
                 say(f"{log.torn} torn lines in {directory} are passed over; what they held is asked again.")
             catch_up(directory, log, self._library)
-            return asyncio.run(go())
+            with unwatched(), asyncio.Runner(loop_factory=new_loop) as runner:
+                return runner.run(go())
         finally:
             log.close()
 

@@ -8,6 +8,9 @@ import argparse
 import asyncio
 import json
 import sys
+from typing import Any
+
+import uvloop
 
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{length}\r\n"
 
@@ -22,8 +25,7 @@ class Answering(asyncio.Protocol):
         self.pieces = [b"".join(event({"content": w}) for w in words[i : i + size]) for i in range(0, len(words), size)]
         self.text = "".join(words)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: Any) -> None:  # uvloop's are no asyncio.Transport
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
@@ -105,4 +107,4 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--tokens", type=int, default=100)
     parser.add_argument("--per-write", type=int, default=1)
-    asyncio.run(serve(parser.parse_args()))
+    uvloop.run(serve(parser.parse_args()))

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from adapters.base import Completion
 from adapters.errors import AdapterError
-from playground.records import Comparison, Response, ScoreRecord, SideState
-from playground.runner import Side
+from playground.records import Comparison, Response, ScoreRecord
+from playground.runner import Side, SideState
 from playground.scorer import Score
 from playground.task import Case, Task
 from playground.views import ComparisonView, ErrorView, SideView, State
@@ -15,9 +15,9 @@ ENDS: Mapping[str | None, State] = {"length": "cut off", "refusal": "refused"}
 PUBLIC = ErrorView(what=AdapterError.public, fix="", retry=True)
 
 
-def state_of(state: SideState | str, stop_reason: str | None) -> State:
+def state_of(state: SideState, stop_reason: str | None) -> State:
     """The word for a side: an answer that was cut off or declined is still an answer."""
-    return ENDS.get(stop_reason, "done") if state == "done" else state  # type: ignore[return-value]  # as stored
+    return ENDS.get(stop_reason, "done") if state == "done" else state
 
 
 def rateable(responses: Sequence[Response]) -> tuple[str, ...]:

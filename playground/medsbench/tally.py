@@ -36,15 +36,19 @@ class Tally:
     n: int = 0
     unscored: int = 0
     no_reference: int = 0  # rows without GT: not in n
-    sums: Counter[str] = field(default_factory=Counter)
+    sums: dict[str, float] = field(default_factory=dict)
     hits: Counter[str] = field(default_factory=Counter)  # tp, fp, fn; of a label as `tp label`
 
     def add(self, other: "Tally") -> None:
         self.n += other.n
         self.unscored += other.unscored
         self.no_reference += other.no_reference
-        self.sums.update(other.sums)
+        for metric, value in other.sums.items():
+            self.count(metric, value)
         self.hits.update(other.hits)
+
+    def count(self, metric: str, value: float) -> None:
+        self.sums[metric] = self.sums.get(metric, 0.0) + value
 
     def values(self, column: Column) -> dict[str, float]:
         """The column's metrics in 0..100; empty without a row."""
@@ -58,7 +62,7 @@ class Tally:
             return {m: 100 * mean for m, mean in zip(PRF, means, strict=True)}
         if column.metrics == F1:
             return {"f1": 100 * labels.f1_of(*(self.hits[k] for k in ("tp", "fp", "fn")))[2]}
-        return {m: 100 * self.sums[m] / self.n for m in column.metrics}
+        return {m: 100 * self.sums.get(m, 0.0) / self.n for m in column.metrics}
 
 
 def tally(rows: Iterable[Row]) -> dict[str, Tally]:
@@ -91,7 +95,7 @@ def _count(into: Tally, column: Column, task: str, gold: str, output: str) -> No
         tp, fp, fn = (0, 0, len(labels.ner_entities(gold))) if missing else labels.ner(output, gold)
         into.hits.update(tp=tp, fp=fp, fn=fn)
     elif not missing:
-        into.sums["accuracy"] += _right(column, task, gold, output)
+        into.count("accuracy", _right(column, task, gold, output))
 
 
 def _right(column: Column, task: str, gold: str, output: str) -> int:
@@ -109,8 +113,8 @@ def _overlap(into: Tally, column: Column, task: str, gold: str, output: str) -> 
     if text.crash_reason(output) or text.crash_reason(gold):
         return False
     language = LANGUAGE.get(task, "en")
-    into.sums["bleu1"] += text.bleu1(output, gold, language)  # type: ignore[assignment]  # a Counter of floats adds up
-    into.sums["rouge_l"] += text.rouge_l(output, gold, language)  # type: ignore[assignment]  # as above
+    into.count("bleu1", text.bleu1(output, gold, language))
+    into.count("rouge_l", text.rouge_l(output, gold, language))
     return True
 
 

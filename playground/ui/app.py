@@ -12,14 +12,14 @@ import threading
 import warnings
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 os.environ.setdefault("GRADIO_RUN_HISTORY", "False")
 os.environ.setdefault("GRADIO_SSR_MODE", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]  # Gradio looks for it twice at every yield
+sys.modules.setdefault("matplotlib", cast(Any, None))  # Gradio looks for it twice at every yield
 
 import gradio as gr
 import uvicorn

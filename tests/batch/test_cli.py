@@ -18,7 +18,6 @@ import pytest
 from playground.cli import main
 from playground.errors import StoreFailed
 from tests.batch.helpers import KEY, SECRET_WORDS, Bench, on_server
-from tests.batch.test_log import small_disk  # noqa: F401
 from tests.http_provider import HttpProvider, Plan
 
 Make = Callable[..., Bench]
@@ -126,7 +125,7 @@ def test_ctrl_c_does_not_wait_for_a_provider_that_wants_rest(make: Make, server:
 def test_a_full_disk_ends_with_a_line_and_every_answer_stays(
     make: Make,
     server: HttpProvider,
-    small_disk: Path,  # noqa: F811
+    small_disk: Path,
     here: Callable[..., Said],
 ) -> None:
     server.default = Plan("neutral " * 200)

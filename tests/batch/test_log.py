@@ -1,10 +1,8 @@
 """The log of a run: acknowledged rows stay, torn lines are passed over, one writer, one plan."""
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ import pytest
 from playground.batch.lines import Lines, LogFailed, read_lines
 from playground.batch.log import Earlier, RunLog, answers, history_of, manifest_of
 from playground.errors import BadInput
-from tests.conftest import REQUIRE_ALL
 
 MANIFEST = {"identity": {"plan": {"tasks": ["pairs"]}}, "requests": 3, "models": [{"model": "m"}]}
 
@@ -24,19 +21,6 @@ def row(case: str = "c1", key: str = "k1", **changes: Any) -> dict[str, Any]:
         "usage": {"input_tokens": 2, "output_tokens": 1},
     }  # fmt: skip
     return {**values, **changes}
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 kB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(words, capture_output=True).returncode:
-        reason = "mounting a tmpfs is not permitted here: run as root, in a container with CAP_SYS_ADMIN"
-        pytest.fail(reason) if REQUIRE_ALL else pytest.skip(reason)
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_an_answer_is_done_and_an_error_is_not(tmp_path: Path) -> None:

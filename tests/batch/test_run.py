@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -252,7 +253,7 @@ def test_case_text_is_cut_out_of_error_messages_in_every_script() -> None:
 
 def test_prompts_and_models_that_are_not_there_are_named(make: Make) -> None:
     ran = make("a")
-    for words, plan in (
+    wrong: tuple[tuple[str, dict[str, Any]], ...] = (
         ("There is no task 'pairz'. Did you mean pairs", {"tasks": ("pairz",), "models": (A,)}),
         (
             "There is no model 'compatibl/a'. Did you mean compatible/a",
@@ -260,6 +261,7 @@ def test_prompts_and_models_that_are_not_there_are_named(make: Make) -> None:
         ),
         ("There is no case of pairs 'c99'", {"tasks": ("pairs",), "models": (A,), "cases": ("c1", "c99")}),
         ("rate names compatible/z", {"tasks": ("pairs",), "models": (A,), "rate": {"compatible/z": 1.0}}),
-    ):
+    )
+    for words, plan in wrong:
         with ran.open() as playground, pytest.raises(BadInput, match=words.replace("?", ".")):
-            playground.batch.work(BatchPlan(**plan))  # type: ignore[arg-type]
+            playground.batch.work(BatchPlan(**plan))

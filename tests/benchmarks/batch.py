@@ -24,7 +24,7 @@ import yaml
 
 from tests.medsbench.helpers import playground, released
 
-WORDS = "the patient reports a cough and fever with chest pain since two days after a long walk".split()  # noqa: SIM905
+WORDS = "the patient reports a cough and fever with chest pain since two days after a long walk"
 CASES, CONCURRENCY, MANY = 1000, (10, 50, 200), 20_000
 HERE = Path(__file__).parent
 RUN = "from playground.cli import main; main()"
@@ -84,7 +84,8 @@ def questions(number: int) -> list[tuple[str, str]]:
     """Texts of about 1.7 kB (300 tokens), the answer one of two labels: peers and we compare it, and do no more."""
     chance = random.Random(1)
     return [
-        (f"Case {n}. " + " ".join(chance.choices(WORDS, k=350)), chance.choice(("yes", "no"))) for n in range(number)
+        (f"Case {n}. " + " ".join(chance.choices(WORDS.split(), k=350)), chance.choice(("yes", "no")))
+        for n in range(number)
     ]
 
 

@@ -4,10 +4,10 @@ import json
 import os
 from pathlib import Path
 
-from inspect_ai import Task, task  # type: ignore[import-not-found]
-from inspect_ai.dataset import MemoryDataset, Sample  # type: ignore[import-not-found]
-from inspect_ai.scorer import match  # type: ignore[import-not-found]
-from inspect_ai.solver import generate  # type: ignore[import-not-found]
+from inspect_ai import Task, task
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.scorer import match
+from inspect_ai.solver import generate
 
 
 @task

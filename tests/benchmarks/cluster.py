@@ -19,13 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from playground.batch.cluster import Asking, asking_on
+from playground.batch.plan import Plan
+from tests.batch.helpers import Bench, bench, on_server
+
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": os.urandom(32).hex(), "RAY_USAGE_STATS_ENABLED": "0"}
 os.environ.update(TOKEN)  # before Ray is imported; simulated nodes inherit it
-
-from playground.batch.cluster import Asking, asking_on  # noqa: E402
-from playground.batch.plan import Plan  # noqa: E402
-from tests.batch.helpers import Bench, bench, on_server  # noqa: E402
-
 FIRST_TOKEN = 1.0  # seconds
 LIMIT = 1.15  # times the plain run's wall time
 

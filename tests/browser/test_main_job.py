@@ -118,6 +118,25 @@ def test_the_same_model_twice_at_two_temperatures(compare: ComparePage, server: 
     assert sorted(sent) == [0.0, 0.7]
 
 
+def test_adding_a_model_again_keeps_what_was_chosen_since(compare: ComparePage, server: Server) -> None:
+    compare.choose_task(NLI, TASK)
+    compare.choose_models("Zebrafinch Nine", "Wombat Echo", "Quokka Large")  # the button was drawn with the first
+    row = compare.page.locator(".cp-model", has_text="Zebrafinch Nine")
+    row.get_by_role("button", name="Add again with another temperature").click()
+    expect(compare.page.locator(".cp-count")).to_have_text("4 of 4 chosen")
+    compare.page.locator(".cp-model", has_text="Quokka Large").locator("input[type=checkbox]").uncheck()
+    row.get_by_role("button", name="Take the second Zebrafinch Nine out").click()
+    expect(compare.page.locator(".cp-count")).to_have_text("2 of 4 chosen")
+    row.get_by_role("button", name="Add again with another temperature").click()
+    row.get_by_label("Once more at temperature").fill("0.3")
+    compare.page.locator(".cp-model", has_text="Quokka Large").locator("input[type=checkbox]").check()
+    expect(compare.page.locator(".cp-count")).to_have_text("4 of 4 chosen")
+    compare.run()
+    compare.wait_done("ABCD")
+    sent = [a.body["temperature"] for a in server.models.asked("zebrafinch-9")[-2:]]
+    assert sorted(sent) == [0.0, 0.3]
+
+
 def test_a_pasted_case_asks_before_it_leaves_the_machine(compare: ComparePage, server: Server) -> None:
     page = compare.page
     compare.choose_task(NLI, TASK)

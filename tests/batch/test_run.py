@@ -235,7 +235,7 @@ def test_no_key_and_no_case_text_stands_in_any_file(make: Make, server: HttpProv
     ran = make("a", "b", "c", api_key_env="SECRET_KEY", extra={"access_token": KEY, "top_k": 3})
     ran.run(A, B, "compatible/c")
     assert server.asked("c")[0].body["access_token"] == KEY
-    assert "Cannot read '[...]' ***" in next(r["error"] for r in ran.rows() if r["case"] == "c0")
+    assert "Cannot read '[...]' ***" in next(r["error"] for r in ran.rows() if (r["model"], r["case"]) == (A, "c0"))
     assert server.asked("a")[0].headers["authorization"] == f"Bearer {KEY}"
     for path in (p for p in ran.out.rglob("*") if p.is_file()):
         written = path.read_text()

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+import orjson
+
+DATA = b"data: "
 LONGEST_LINE = 4_000_000  # bytes
 Batch = list[Any]
 
@@ -15,10 +18,13 @@ class Lines:
 
     def events(self, block: bytes) -> Batch:
         """The events that end in this block, up to one that is not JSON; `unreadable` tells of that."""
-        *lines, self.rest = (self.rest + block).split(b"\n")
+        whole, _, self.rest = (self.rest + block).rpartition(b"\n")
         self.unreadable = len(self.rest) > LONGEST_LINE
+        whole = whole.strip(b"\n")
+        if whole.startswith(DATA) and (found := _plain(whole)) is not None:
+            return found
         texts: list[bytes] = []
-        for line in lines:
+        for line in whole.split(b"\n"):
             if line.startswith(b"data:"):
                 if (data := line[5:].strip()) == b"[DONE]":
                     self.done = True
@@ -29,10 +35,10 @@ class Lines:
         return self._parsed(texts)
 
     def _parsed(self, texts: list[bytes]) -> Batch:
-        """All at once, a third of the time of one by one; one by one where something is not JSON."""
+        """All at once; one by one where something is not JSON, or only `json` takes it (half a character, NaN)."""
         try:
-            return json.loads(b"[%b]" % b",".join(texts))
-        except (ValueError, RecursionError):
+            return orjson.loads(b"[%b]" % b",".join(texts))
+        except orjson.JSONDecodeError:
             pass
         found: Batch = []
         try:
@@ -41,3 +47,11 @@ class Lines:
         except (ValueError, RecursionError):
             self.unreadable = True
         return found
+
+
+def _plain(whole: bytes) -> Batch | None:
+    """The events of a text that is nothing but events of one line each, in half the time; else None."""
+    try:
+        return orjson.loads(b"[%b]" % whole[len(DATA) :].replace(b"\n\n" + DATA, b","))
+    except orjson.JSONDecodeError:
+        return None

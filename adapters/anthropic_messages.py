@@ -7,7 +7,6 @@ the older models that still take them. There is no seed.
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from types import ModuleType
 from typing import Any
 
@@ -51,7 +50,7 @@ def create(name: str, options: Mapping[str, Any], examples: Sequence[Example]) -
 
 class AnthropicMessages(HttpAdapter):
     sdk = "anthropic"
-    resource = "anthropic.resources.messages"
+    path = "/v1/messages"
 
     def body(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
         at = self.endpoint
@@ -82,11 +81,6 @@ class AnthropicMessages(HttpAdapter):
             max_retries=0,
             open_telemetry=False,  # nothing about a case leaves by another way
         )
-
-    def request(self, client: Client, body: dict[str, Any]) -> AbstractAsyncContextManager[Any]:
-        known = {k: body[k] for k in ("model", "stream", "max_tokens")}
-        rest = {k: v for k, v in body.items() if k not in known}  # with the messages, see `_http`
-        return client.messages.with_streaming_response.create(**known, messages=(), extra_body=rest)
 
     def read(self, event: dict[str, Any], seen: Seen) -> None:
         match event.get("type"):

@@ -7,7 +7,6 @@ timeout_first_token (60 s), timeout_stall (30 s), max_retries (2).
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from types import ModuleType
 from typing import Any
 
@@ -48,7 +47,7 @@ def create(name: str, options: Mapping[str, Any], examples: Sequence[Example]) -
 
 class OpenAIChat(HttpAdapter):
     sdk = "openai"
-    resource = "openai.resources.chat.chat"
+    path = "/chat/completions"
 
     def body(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
         at = self.endpoint
@@ -70,20 +69,8 @@ class OpenAIChat(HttpAdapter):
         }
 
     def connect(self, sdk: ModuleType, http: Any) -> Client:
-        self._headers = self.headers(sdk)
         key = self.endpoint.party.key or "none"  # the SDK wants one; `headers` leaves it out
         return sdk.AsyncOpenAI(base_url=self.endpoint.base_url, api_key=key, http_client=http, max_retries=0)
-
-    def headers(self, sdk: ModuleType) -> dict[str, Any]:
-        """Headers of every request beside the SDK's own."""
-        return {}
-
-    def request(self, client: Client, body: dict[str, Any]) -> AbstractAsyncContextManager[Any]:
-        known = {k: body[k] for k in ("model", "stream")}
-        rest = {k: v for k, v in body.items() if k not in known}  # with the messages, see `_http`
-        return client.chat.completions.with_streaming_response.create(
-            **known, messages=(), extra_body=rest, extra_headers=self._headers
-        )
 
     def read(self, event: dict[str, Any], seen: Seen) -> None:
         seen.model = event.get("model") or seen.model

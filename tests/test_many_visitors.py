@@ -35,21 +35,34 @@ def test_few_streams_never_rest_and_many_rest_a_little() -> None:
     assert breath.seconds == 0
 
 
-def test_an_answer_that_nobody_watches_rests_by_what_answers_usually_take() -> None:
+def test_an_answer_that_nobody_watches_rests_until_it_may_end() -> None:
+    usual = Usual()
+    assert usual.rest(0, 0, 0.02) == 0.02, "somebody reads along"
+    with unwatched():
+        assert usual.rest(8.0, 8.0, 0.02) == 0.02, "no answer has ended yet"
+        assert usual.rest(9.0, 8.0, 0.02) == pytest.approx(1 / 8), "an eighth of its time so far"
+        for _ in range(100):
+            usual.note(1.0)
+        assert usual.rest(8.0, 8.0, 0.02) == pytest.approx(LONGEST_UNWATCHED)
+        assert usual.rest(8.5, 8.0, 0.02) == pytest.approx(0.5), "all of these answers take a second"
+        assert usual.rest(9.0, 8.0, 0.02) == pytest.approx(1 / 32), "from then on it is looked at often"
+        assert usual.rest(9.01, 8.0, 0.02) == pytest.approx(1 / 32 - 0.01), "at the same ticks as all others"
+        for seconds in (0.4, 1.6) * 100:
+            usual.note(seconds)
+        assert usual.rest(8.0, 8.0, 0.02) == pytest.approx(0.5, abs=1 / 32)
+        assert usual.rest(8.5, 8.0, 0.02) == pytest.approx(0.25, abs=0.1), "they differ: half of what is left"
+        for _ in range(100):
+            usual.note(0.01)
+        assert usual.rest(8.0, 8.0, 0.02) == pytest.approx(0.01, abs=0.001)
+        assert usual.rest(8.009, 8.0, 0.02) == 0, "not worth a timer"
+
+
+def test_an_end_that_was_noticed_late_is_taken_for_an_earlier_one() -> None:
     usual = Usual()
     with unwatched():
-        assert usual.rest(0) is None  # no answer has ended yet
-        usual.note(0.9)
-        assert usual.rest(0) == pytest.approx(0.45)
-        assert usual.rest(0.7) == pytest.approx(0.1)
-        assert usual.rest(5) == pytest.approx(0.075)  # later than usual: a twelfth, until it ends
-        for _ in range(50):
-            usual.note(60)
-        assert usual.rest(0) == LONGEST_UNWATCHED
-        for _ in range(50):
-            usual.note(0.01)
-        assert usual.rest(0) == pytest.approx(0.005, abs=0.001)
-    assert usual.rest(0) is None
+        for _ in range(100):
+            usual.note(1.0, late=0.5)
+        assert usual.rest(8.5, 8.0, 0.02) == pytest.approx(0.25), "else it would never be noticed earlier"
 
 
 async def test_batch_answers_are_read_in_few_pieces_and_end_in_time() -> None:

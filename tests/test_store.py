@@ -1,6 +1,8 @@
 """The store: append-only, exact, the same on SQLite and PostgreSQL."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable
@@ -12,12 +14,15 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from playground.errors import BadInput, StoreFailed
 from playground.records import Draft
+from playground.settings import ROOT
 from playground.store import Store
+from playground.store.schema import MIGRATIONS, revisions
 from playground.store.tables import metadata
 from tests import samples
 from tests.samples import NOW
@@ -261,6 +266,33 @@ def test_two_processes_may_open_an_empty_database_at_once(database_url: str) -> 
         store.close()
     assert failed == []
     assert len(opened) == 4
+
+
+def test_the_names_of_the_files_tell_the_revisions() -> None:
+    script = ScriptDirectory(str(MIGRATIONS))
+    assert revisions() == sorted(s.revision for s in script.walk_revisions())
+    assert revisions()[-1] == script.get_current_head()
+
+
+def test_a_database_of_today_opens_without_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'p.db'}"
+    Store.open(url).close()
+    code = "import sys; from playground.store import Store; Store.open(sys.argv[1]); print('alembic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "False\n"
+
+
+def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "p.db", check_same_thread=False, isolation_level=None)
+    other.execute("CREATE TABLE begun (x)")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("SELECT * FROM begun").fetchall()  # now SQLite refuses to change the mode without waiting
+    release = threading.Timer(0.5, other.rollback)
+    release.start()
+    with Store.open(f"sqlite:///{tmp_path / 'p.db'}") as store:
+        assert list(store.imported_tasks()) == []
+    release.join()
+    other.close()
 
 
 def test_sqlite_is_set_up_for_safety(tmp_path: Path) -> None:

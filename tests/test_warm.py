@@ -76,7 +76,7 @@ def test_only_what_can_run_here_is_warmed(tmp_path: Path) -> None:
 
 def test_an_http_adapter_that_lacks_a_method_cannot_be_made() -> None:
     class Half(HttpAdapter):
-        sdk, resource = "openai", "openai.resources.chat.chat"
+        sdk, path = "openai", "/chat/completions"
 
     with pytest.raises(TypeError, match="abstract"):
         Half(None)  # type: ignore[abstract, arg-type]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from adapters.errors import AdapterError
-from playground.batch.plan import TooLong, Work
+from adapters.errors import AdapterError, PromptTooLong
+from playground.batch.plan import Work
 from playground.models import Models, ModelSpec
 
 CHARACTERS_PER_TOKEN = {"zh": 1.2, "ja": 1.2, "ru": 2.5}  # a rough guide for the estimate; 4 elsewhere
@@ -58,14 +58,14 @@ def _estimate(work: Work, models: Models, spec: ModelSpec) -> Estimate:
 
 def _count(work: Work, spec: ModelSpec) -> dict[str, int]:
     counts = {"requests": 0, "too_long": 0, "shortened": 0, "input": 0, "output": 0}
-    for item in work.items(spec):
+    for task, case, fitted in work.prompts(spec):
         counts["requests"] += 1
-        if isinstance(item, TooLong):
+        if isinstance(fitted, PromptTooLong):
             counts["too_long"] += 1
             continue
-        counts["shortened"] += bool(item.notice)
-        each = CHARACTERS_PER_TOKEN.get(item.task.language, 4.0)
-        counts["input"] += int(sum(len(m.content) for m in item.prompt.messages) / each)
-        answer = item.task.reference(item.case) or ""
-        counts["output"] += min(item.config.max_tokens, int(len(answer) / each) + 8)
-    return counts
+        counts["shortened"] += bool(fitted.notice)
+        each = CHARACTERS_PER_TOKEN.get(task.language, 4.0)
+        counts["input"] += int(sum(len(m.content) for m in fitted.prompt.messages) / each)
+        answer = task.reference(case) or ""
+        counts["output"] += min(work.config(task).max_tokens, int(len(answer) / each) + 8)
+    return {name: count * work.plan.repeats for name, count in counts.items()}

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import orjson
+
 from playground.errors import BadFile, PlaygroundError
 
 
@@ -70,7 +72,7 @@ class Lines:
 
     def append(self, *rows: Mapping[str, Any]) -> None:
         """Write rows together or not at all; raises `LogFailed` when the disk is full, and leaves no half row."""
-        data = b"".join(json.dumps(r, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" for r in rows)
+        data = b"".join(_line(row) for row in rows)
         with self._lock:
             if self._broken:
                 raise failed(self.path, self._broken)
@@ -104,6 +106,13 @@ class Lines:
         self._file.close()
         if self._broken:
             raise failed(self.path, self._broken)
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # a whole number of more than 64 bits
+        return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def failed(path: Path, error: OSError) -> LogFailed:

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from adapters.base import Adapter, Example, GenerateConfig
 from adapters.errors import PromptTooLong
 from adapters.registry import at_once, needs_examples
-from playground.answering import examples_of, fit
+from playground.answering import Fitted, examples_of, fit
 from playground.batch.cleartext import without_secrets
 from playground.batch.key import answering_options, item_key
 from playground.errors import BadFile, BadInput, UnknownName
@@ -160,28 +160,38 @@ class Work:
             return {}
         return {task.id: examples_of(task, self._pools[task.id]) for task in self.tasks}
 
+    def prompts(self, spec: ModelSpec) -> Iterator[tuple[Task, Case, Fitted | PromptTooLong]]:
+        """Each case once, with the messages that fit. Raises an `AdapterError` when the model cannot be opened."""
+        plan = self.plan
+        for task in self.tasks:
+            adapter, pool, config = self.adapter(spec, task), self._pools[task.id], self.config(task)
+            for case in self._cases[task.id]:
+                try:
+                    yield task, case, fit(adapter, task, case, pool, shots=plan.shots, seed=plan.seed, config=config)
+                except PromptTooLong as error:
+                    yield task, case, error
+
     def items(self, spec: ModelSpec) -> Iterator[Item | TooLong]:
         """The items of one model. Raises an `AdapterError` when the model cannot be opened."""
-        for task in self.tasks:
-            adapter = self.adapter(spec, task)
-            for case in self._cases[task.id]:
-                for repeat in range(self.plan.repeats):
-                    yield self._item(spec, adapter, task, case, repeat)
+        for task, case, fitted in self.prompts(spec):
+            for repeat in range(self.plan.repeats):
+                yield self._item(spec, task, case, fitted, repeat)
 
-    def _item(self, spec: ModelSpec, adapter: Adapter, task: Task, case: Case, repeat: int) -> Item | TooLong:
-        plan, pool = self.plan, self._pools[task.id]
-        config = GenerateConfig(
-            max_tokens=plan.max_tokens or task.max_tokens,
-            temperature=plan.temperature,
-            seed=plan.seed + repeat,  # a repeat is another sample, with the same demonstrations
+    def config(self, task: Task, repeat: int = 0) -> GenerateConfig:
+        """What is asked for. A repeat is another sample, with the same demonstrations."""
+        plan = self.plan
+        return GenerateConfig(
+            max_tokens=plan.max_tokens or task.max_tokens, temperature=plan.temperature, seed=plan.seed + repeat
         )
 
-        def item(prompt: Prompt, notice: str = "") -> Item:
-            key = item_key(spec, adapter, prompt, config, repeat)
-            return Item(key, task, case, spec.model, repeat, prompt, config, notice)
-
-        try:
-            fitted = fit(adapter, task, case, pool, shots=plan.shots, seed=plan.seed, config=config)
-        except PromptTooLong as error:
-            return TooLong(item(build(task, case, pool, shots=0, seed=plan.seed)), error)
-        return item(fitted.prompt, fitted.notice)
+    def _item(
+        self, spec: ModelSpec, task: Task, case: Case, fitted: Fitted | PromptTooLong, repeat: int
+    ) -> Item | TooLong:
+        config, notice = self.config(task, repeat), ""
+        if isinstance(fitted, PromptTooLong):
+            prompt = build(task, case, self._pools[task.id], shots=0, seed=self.plan.seed)
+        else:
+            prompt, notice = fitted.prompt, fitted.notice
+        key = item_key(spec, self.adapter(spec, task), prompt, config, repeat)
+        item = Item(key, task, case, spec.model, repeat, prompt, config, notice)
+        return TooLong(item, fitted) if isinstance(fitted, PromptTooLong) else item

@@ -47,7 +47,8 @@ def short_label(text: str, labels: Sequence[str]) -> tuple[str, str]:
         return by_plain[said[0]], f"It says only {by_plain[said[0]]}."
     if words and words[0] in by_plain and not re.match(r"\s*\w+\s*(?:or|/)\s*\w+", body):
         return by_plain[words[0]], f"It begins with {by_plain[words[0]]}."
-    last = plain(body.strip().splitlines()[-1] if body.strip() else "")
+    lines = body.splitlines()  # `without_frame` has stripped it
+    last = plain(lines[-1]) if len(lines) > 1 else " ".join(words)
     if last in by_plain:
         return by_plain[last], f"It ends with {by_plain[last]}."
     return "", "No label was found." if not said else "It says several labels."

@@ -12,15 +12,18 @@ NEGATIONS = (
     "rather than", "instead of", "ruled out", "rules out", "rule out", "less likely", "isn t", "is not", "cannot be",
 )  # fmt: skip
 ACCENTS = re.compile("([a-z])[\u0300-\u036f]+")
+NO_WORDS = re.compile(r"[\W_]+")
 CLAUSE = re.compile(r"[.;:!?\n]| but | however | although | whereas |, (?=not |but )")
 
 
 def plain(text: str) -> str:
     """Lower case without accents, punctuation and Markdown; single spaces; known spellings unified."""
-    folded = ACCENTS.sub(r"\1", unicodedata.normalize("NFKD", text.casefold()))
-    folded = unicodedata.normalize("NFC", folded)  # kana and Cyrillic keep their marks: が is not か
-    words = re.sub(r"[\W_]+", " ", folded, flags=re.UNICODE).split()
-    return " ".join(SPELLINGS.get(word, word) for word in words)
+    folded = text.casefold()
+    if not folded.isascii():
+        folded = ACCENTS.sub(r"\1", unicodedata.normalize("NFKD", folded))
+        folded = unicodedata.normalize("NFC", folded)  # kana and Cyrillic keep their marks: が is not か
+    words = NO_WORDS.sub(" ", folded).split()
+    return " ".join([SPELLINGS.get(word, word) for word in words])
 
 
 def clauses(text: str) -> list[str]:

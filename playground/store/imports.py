@@ -1,11 +1,11 @@
 """Imported tasks and cases, and rows of batch runs: insert if absent."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from playground.store import rows, tables
 from playground.store.base import Base
@@ -82,6 +82,10 @@ def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 def _insert_absent(connection: Connection, table: Table, values: list[dict[str, Any]]) -> int:
     before = connection.execute(select(func.count()).select_from(table)).scalar_one()
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(table).on_conflict_do_nothing(), values)
+    connection.execute(_insert_for(connection)(table).on_conflict_do_nothing(), values)
     return connection.execute(select(func.count()).select_from(table)).scalar_one() - before
+
+
+def _insert_for(connection: Connection) -> Any:
+    """The dialect's own `insert`; the other dialect is not loaded."""
+    return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert

@@ -1,22 +1,21 @@
 """Opens a database and brings it to the newest schema; safe when two processes start at once."""
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from playground.errors import BadInput, StoreFailed
 
 BUSY = 15_000  # milliseconds that SQLite waits for another writer
 WRITES = "playground_writes"  # execution option of a connection that will write
+MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 7_206_000_001  # of PostgreSQL's advisory locks, taken while migrating
 
 
@@ -54,9 +53,23 @@ def _private_file(path: Path) -> None:
 def _set_up_sqlite(connection: Any, record: object) -> None:
     connection.isolation_level = None  # we begin ourselves, see `_begin`
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", f"busy_timeout={BUSY}", "foreign_keys=ON", "synchronous=FULL"):
+    for pragma in (f"busy_timeout={BUSY}", "foreign_keys=ON", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
+    _use_wal(cursor)
     cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """SQLite itself does not wait when another process changes a new file's mode in the same moment."""
+    until = time.monotonic() + BUSY / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _begin(connection: Connection) -> None:
@@ -67,16 +80,34 @@ def _begin(connection: Connection) -> None:
 
 def upgrade(engine: Engine) -> None:
     """Run missing migrations. Raises `StoreFailed` for a database that is newer than this program."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with _alone(engine) as connection:
-        script = ScriptDirectory.from_config(config)
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current is not None and current not in {s.revision for s in script.walk_revisions()}:
-            raise StoreFailed(f"The database is of a newer version ({current}) than this program. Update the program.")
-        if current != script.get_current_head():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        current = _revision(connection)
+        if current != revisions()[-1]:
+            _migrate(connection, current)
+
+
+def revisions() -> list[str]:
+    """Every revision, oldest first: the number that each file's name begins with."""
+    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _revision(connection: Connection) -> str | None:
+    """The revision that Alembic noted; None in an empty database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _migrate(connection: Connection, current: str | None) -> None:
+    from alembic import command  # a tenth of a second, which only a new or an older database costs
+    from alembic.config import Config
+
+    if current is not None and current not in revisions():
+        raise StoreFailed(f"The database is of a newer version ({current}) than this program. Update the program.")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 @contextmanager

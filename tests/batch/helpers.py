@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from playground.batch.plan import Plan
 from playground.batch.runner import BatchRun
 from playground.service import Playground
 from playground.settings import Settings
+from tests.http_provider import HttpProvider
 from tests.samples import LABELS, case, task
 
 RUN = "from playground.cli import main; main()"
@@ -96,6 +99,13 @@ def bench(folder: Path, models: Sequence[dict[str, Any]], *, cases: int) -> Benc
         path.write_text(yaml.safe_dump(made.model_dump(mode="json", exclude_none=True)))
     (folder / "models.yaml").write_text(yaml.safe_dump({"models": list(models)}))
     return Bench(folder)
+
+
+def times_asked(server: HttpProvider) -> Counter[tuple[str, str]]:
+    """(model reference, case id) -> requests so far."""
+    texts = ((f"compatible/{r.model}", str(r.body["messages"][-1]["content"])) for r in server.asked())
+    ages = ((model, re.search(r"A man of (\d+) has had", text)) for model, text in texts)
+    return Counter((model, f"c{int(age.group(1)) - 40}") for model, age in ages if age)
 
 
 def on_server(url: str, *names: str, **options: Any) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import orjson
+
 from adapters._breath import UNREAD, Breath, Usual
 from adapters._endpoint import Endpoint
 from adapters._faults import fault
@@ -113,7 +115,9 @@ class HttpAdapter(ABC):
     async def stream(self, messages: Sequence[Message], config: GenerateConfig) -> AsyncGenerator[Chunk, None]:
         body = self.body(messages, config)
         yield Chunk(parameters={k: v for k, v in body.items() if k not in HIDDEN})
-        async with aclosing(retrying(lambda: self._attempt(body), retries=self.endpoint.max_retries)) as chunks:
+        retries = self.endpoint.max_retries
+        tries = retrying(lambda: self._attempt(body), retries=retries) if retries else self._attempt(body)
+        async with aclosing(tries) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -144,7 +148,7 @@ class HttpAdapter(ABC):
         async with AsyncExitStack() as stack:
             stack.enter_context(BREATH)
             response = await self._response(stack, client, body, deadline)
-            blocks = response.aiter_bytes()
+            blocks = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
             unread = response.extensions.get(UNREAD, nullcontext)
             while (block := await self._block(blocks, deadline, begun is not None)) is not None:
                 batch = lines.events(block)
@@ -191,10 +195,11 @@ class HttpAdapter(ABC):
 
     async def _post(self, sdk: ModuleType, client: Client, body: dict[str, Any]) -> Any:
         """The SDK's request, as the httpx2 response with its body unread."""
-        options = {"headers": self.headers(sdk)}
+        options = {"headers": {"Content-Type": "application/json", **self.headers(sdk)}}
         stream = await client.post(
-            self.path, cast_to=object, body=body, options=options, stream=True, stream_cls=sdk.AsyncStream[object]
-        )
+            self.path, cast_to=object, content=_encoded(body), options=options, stream=True,
+            stream_cls=sdk.AsyncStream[object],
+        )  # fmt: skip
         return stream.response
 
     async def _block(self, blocks: Any, deadline: float, begun: bool) -> bytes | None:
@@ -287,6 +292,13 @@ class HttpAdapter(ABC):
         known = getproxies()
         named = at.scheme in known or "all" in known
         return named and not self.endpoint.on_loopback and not proxy_bypass(at.hostname or "")
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:  # half a character, a whole number of more than 64 bits
+        return json.dumps(body).encode()
 
 
 def _broken() -> tuple[type[BaseException], ...]:

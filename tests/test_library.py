@@ -1,14 +1,17 @@
 """The library and the imported cases behind it: read once, read again when there are more, found one by one."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from playground.errors import UnknownName
-from playground.library import Library
+from playground.errors import BadFile, UnknownName
+from playground.library import Library, read_library
 from playground.store import Store
 from playground.task import Case, Task
+from tests import samples
 
 TASKS = [
     Task(id=name, category="Diagnosis", title=name, instruction="i", prompt="$input", inputs=("input",),
@@ -36,7 +39,8 @@ class Reading:
 
     def library(self, *, keep: int = 100) -> Library:
         count, one = self.store.count_imported, self.store.imported_case
-        return Library(TASKS, cases("a", 0), [], imported=self.cases, count=count, one=one, keep=keep)
+        examples = {"a": cases("a", 0), "b": []}.__getitem__
+        return Library(TASKS, [], examples=examples, imported=self.cases, count=count, one=one, keep=keep)
 
 
 @pytest.fixture
@@ -72,3 +76,17 @@ def test_the_task_read_longest_ago_is_let_go_first(reading: Reading) -> None:
     for task in ("a", "b", "b", "a"):
         assert len(library.cases(task)) == {"a": 3, "b": 2}[task]
     assert reading.read == ["a", "b", "a"]
+
+
+def test_a_folder_s_cases_are_read_when_they_are_wanted_and_must_name_its_task(tmp_path: Path) -> None:
+    folder = tmp_path / "examples" / "nli"
+    folder.mkdir(parents=True)
+    made = samples.case("own-1", ("neutral",), inputs={"premise": "p", "statement": "s"})
+    (folder / "own-1.yaml").write_text(yaml.safe_dump(made.model_dump(mode="json", exclude_none=True)))
+    library = read_library(tmp_path)
+    assert library.cases("diagnosis"), "another task's cases are of no concern"
+    with pytest.raises(BadFile, match=r"own-1.yaml: task is 'pairs', but the folder is named 'nli'. Make them equal."):
+        library.cases("nli")
+    shutil.move(folder, folder.with_name("nlii"))
+    with pytest.raises(UnknownName, match=r"There is no task 'nlii'. Did you mean nli"):
+        read_library(tmp_path)

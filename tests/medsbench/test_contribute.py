@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def medsbench(store: Store, *cases: Case) -> MedsBench:
-    library = Library([TASK], cases, [], imported=store.imported_cases)
+    library = Library([TASK], [], examples=lambda task: cases, imported=store.imported_cases)
     return MedsBench(library=library, models=Models([], examples=lambda task: ()), store=store)
 
 

@@ -16,6 +16,7 @@ UNREAD = "unread"  # of a response's extensions: a context manager; inside, noth
 EACH, LONGEST, LEAST = 0.0005, 0.12, 0.005  # seconds: for each stream, at most, and what is not worth a timer
 LONGEST_UNWATCHED = 0.5  # seconds
 TICKS = 24  # of an answer's time, or up to twice as many
+LONGEST_TICK = 1 / 16  # seconds
 NEWEST = 0.2  # weight of the newest answer in what is usual
 _unwatched: ContextVar[bool] = ContextVar("unwatched", default=False)
 
@@ -49,38 +50,58 @@ class Breath:
 
 
 class Usual:
-    """When answers of one model end, in seconds after their first text: mean and mean deviation, the newest counting
-    most, as TCP estimates its round trips (RFC 6298).
+    """How long answers of one model take from first text to end: mean and mean deviation in seconds, the newest
+    counting most, as TCP estimates its round trips (RFC 6298). `mean` is 0 before the first has ended.
     """
 
     def __init__(self) -> None:
-        self._mean = self._deviation = 0.0
+        self.mean = self.deviation = 0.0
 
-    def note(self, seconds: float, *, late: float = 0.0) -> None:
-        """An answer has ended; that was noticed after `seconds`, and may have been true up to `late` seconds before."""
-        took = seconds - late / 2
-        if not self._mean:
-            self._mean, self._deviation = took, took / 2
+    def note(self, seconds: float) -> None:
+        if not self.mean:
+            self.mean, self.deviation = seconds, seconds / 2
             return
-        self._deviation += NEWEST * (abs(took - self._mean) - self._deviation)
-        self._mean += NEWEST * (took - self._mean)
+        self.deviation += NEWEST * (abs(seconds - self.mean) - self.deviation)
+        self.mean += NEWEST * (seconds - self.mean)
 
-    def rest(self, now: float, begun: float, watched: float) -> float:
-        """Seconds for an answer whose first text came at `begun`, a loop's time. `watched`: where somebody reads along.
+    @property
+    def tick(self) -> float:
+        return 2.0 ** math.floor(math.log2(min(self.mean / TICKS, LONGEST_TICK)))
 
-        Else until it might end (three deviations before the mean), or for half of what is left, to the nearest tick.
-        Ticks are the same for all streams, so that many are read in one turn of the loop. Before the first answer has
-        ended, an eighth of its time so far.
+
+class Waiting:
+    """For the end of one answer whose first text has come. Times are a loop's."""
+
+    def __init__(self, usual: Usual, begun: float) -> None:
+        self._usual, self._begun = usual, begun
+        self._looked, self._expected = begun, 0.0
+
+    def rest(self, now: float, watched: float) -> float:
+        """Seconds until the next look. `watched`: where somebody reads along.
+
+        Else until the answer might end, or for half of what is usually left, or for a small part of its time so far,
+        to the nearest tick. Ticks are the same for all streams, so that many are read in one turn of the loop. Before
+        the first answer has ended, an eighth of its time so far.
         """
+        usual, spent = self._usual, now - self._begun
+        self._looked, self._expected = now, usual.mean
         if not _unwatched.get():
             return watched
-        if not self._mean:
-            return _worth(max(watched, min(LONGEST_UNWATCHED, (now - begun) / 8)))
-        left = self._mean - (now - begun)
-        tick = 2.0 ** math.floor(math.log2(self._mean / TICKS))
-        rest = min(LONGEST_UNWATCHED, max(left - 3 * self._deviation, left / 2))
-        rest = max(round((now + rest) / tick), math.ceil(now / tick + 0.5)) * tick - now
-        return _worth(rest)
+        if not usual.mean:
+            return _worth(max(watched, min(LONGEST_UNWATCHED, spent / 8)))
+        left, tick = usual.mean - spent, usual.tick
+        rest = min(LONGEST_UNWATCHED, max(left - usual.deviation, left / 2, spent / TICKS))
+        return _worth(max(round((now + rest) / tick), math.ceil(now / tick + 0.5)) * tick - now)
+
+    def ended(self, now: float) -> None:
+        """It is known only that the end came after the last look. If that was long ago, the end came no later than
+        expected, and a little earlier is assumed: else it would never be looked for earlier.
+        """
+        at_least, at_most = self._looked - self._begun, now - self._begun
+        took = (at_least + at_most) / 2
+        if self._expected and at_most - at_least > 2 * self._usual.tick:
+            took = max(at_least, min(at_most, self._expected) - self._usual.tick)
+        self._usual.note(took)
 
 
 def _worth(rest: float) -> float:

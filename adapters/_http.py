@@ -22,7 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import orjson
 
-from adapters._breath import UNREAD, Breath, Usual
+from adapters._breath import UNREAD, Breath, Usual, Waiting
 from adapters._endpoint import Endpoint
 from adapters._faults import fault
 from adapters._sse import Batch, Lines
@@ -104,7 +104,7 @@ class HttpAdapter(ABC):
         """
         with WARMING:
             if cls.sdk not in WARM:
-                importlib.import_module(cls.sdk).DefaultAioHttpClient()  # imports its transport
+                importlib.import_module(cls.sdk)
                 importlib.import_module("adapters._transport")
                 WARM.add(cls.sdk)
 
@@ -143,28 +143,26 @@ class HttpAdapter(ABC):
         """The events of each network read. `seen`, filled by the caller, tells how long the next one may take."""
         clock = asyncio.get_running_loop().time
         deadline, lines = clock() + self.endpoint.first_token_limit, Lines()
-        begun: float | None = None  # when the first text came
-        looked = 0.0  # when it was last seen that the answer goes on
+        waiting: Waiting | None = None  # for the end, once the first text has come
         async with AsyncExitStack() as stack:
             stack.enter_context(BREATH)
             response = await self._response(stack, client, body, deadline)
             blocks = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
             unread = response.extensions.get(UNREAD, nullcontext)
-            while (block := await self._block(blocks, deadline, begun is not None)) is not None:
+            while (block := await self._block(blocks, deadline, waiting is not None)) is not None:
                 batch = lines.events(block)
                 seen.done = seen.done or lines.done
                 yield batch
                 if lines.unreadable:
                     raise self._malformed("an event that is not JSON")
                 if seen.complete:
-                    if begun is not None:
-                        self._usual.note(clock() - begun, late=clock() - looked)
-                        begun = None
+                    if waiting is not None:
+                        waiting.ended(clock())
+                        waiting = None
                     deadline = clock() + (AFTER_END if seen.done else min(AFTER_STOP, self.endpoint.stall_limit))
                 elif seen.alive:
-                    looked = clock()
-                    begun = begun or looked
-                    if rest := self._usual.rest(looked, begun, BREATH.seconds):
+                    waiting = waiting or Waiting(self._usual, clock())
+                    if rest := waiting.rest(clock(), BREATH.seconds):
                         with unread():
                             await asyncio.sleep(rest)
                     # counted from here, so that a slow reader is not taken for a slow model

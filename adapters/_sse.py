@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-DATA = b"data: "
+DATA, DONE = b"data: ", b"\ndata: [DONE]"
 LONGEST_LINE = 4_000_000  # bytes
 Batch = list[Any]
 
@@ -21,6 +21,8 @@ class Lines:
         whole, _, self.rest = (self.rest + block).rpartition(b"\n")
         self.unreadable = len(self.rest) > LONGEST_LINE
         whole = whole.strip(b"\n")
+        if whole.endswith(DONE):
+            self.done, whole = True, whole[: -len(DONE)].rstrip(b"\n")
         if whole.startswith(DATA) and (found := _plain(whole)) is not None:
             return found
         texts: list[bytes] = []

@@ -1,11 +1,12 @@
 """What lets many visitors run at once: Gradio's own limits, and streams that rest when there are many."""
 
+import heapq
 from pathlib import Path
 
 import pytest
 
 from adapters import registry
-from adapters._breath import LEAST, LONGEST, LONGEST_UNWATCHED, Breath, Usual, unwatched
+from adapters._breath import LEAST, LONGEST, LONGEST_UNWATCHED, Breath, Usual, Waiting, unwatched
 from adapters.base import GenerateConfig, Message
 from playground.ui.app import build
 from tests import samples
@@ -35,34 +36,52 @@ def test_few_streams_never_rest_and_many_rest_a_little() -> None:
     assert breath.seconds == 0
 
 
+def usual(*seconds: float) -> Usual:
+    found = Usual()
+    for each in seconds:
+        found.note(each)
+    return found
+
+
 def test_an_answer_that_nobody_watches_rests_until_it_may_end() -> None:
-    usual = Usual()
-    assert usual.rest(0, 0, 0.02) == 0.02, "somebody reads along"
+    steady, differing = Waiting(usual(*[1.0] * 100), 8.0), Waiting(usual(*(0.4, 1.6) * 100), 8.0)
+    assert steady.rest(8.0, 0.02) == 0.02, "somebody reads along"
     with unwatched():
-        assert usual.rest(8.0, 8.0, 0.02) == 0.02, "no answer has ended yet"
-        assert usual.rest(9.0, 8.0, 0.02) == pytest.approx(1 / 8), "an eighth of its time so far"
-        for _ in range(100):
-            usual.note(1.0)
-        assert usual.rest(8.0, 8.0, 0.02) == pytest.approx(LONGEST_UNWATCHED)
-        assert usual.rest(8.5, 8.0, 0.02) == pytest.approx(0.5), "all of these answers take a second"
-        assert usual.rest(9.0, 8.0, 0.02) == pytest.approx(1 / 32), "from then on it is looked at often"
-        assert usual.rest(9.01, 8.0, 0.02) == pytest.approx(1 / 32 - 0.01), "at the same ticks as all others"
-        for seconds in (0.4, 1.6) * 100:
-            usual.note(seconds)
-        assert usual.rest(8.0, 8.0, 0.02) == pytest.approx(0.5, abs=1 / 32)
-        assert usual.rest(8.5, 8.0, 0.02) == pytest.approx(0.25, abs=0.1), "they differ: half of what is left"
-        for _ in range(100):
-            usual.note(0.01)
-        assert usual.rest(8.0, 8.0, 0.02) == pytest.approx(0.01, abs=0.001)
-        assert usual.rest(8.009, 8.0, 0.02) == 0, "not worth a timer"
+        first = Waiting(Usual(), 8.0)
+        assert first.rest(8.0, 0.02) == 0.02
+        assert first.rest(9.0, 0.02) == pytest.approx(1 / 8), "no answer has ended yet: an eighth of its time so far"
+        assert steady.rest(8.0, 0.02) == LONGEST_UNWATCHED
+        assert steady.rest(8.5, 0.02) == pytest.approx(0.5), "all of these answers take a second"
+        assert steady.rest(9.0, 0.02) == pytest.approx(1 / 32), "from then on it is looked at often"
+        assert steady.rest(9.01, 0.02) == pytest.approx(2 / 32 - 0.01), "at the same ticks as all others"
+        assert differing.rest(8.0, 0.02) == pytest.approx(0.5, abs=0.1)
+        assert differing.rest(8.5, 0.02) == pytest.approx(0.25, abs=0.1), "half of what is left"
+        quick = Waiting(usual(*[0.01] * 100), 8.0)
+        assert quick.rest(8.0, 0.02) == pytest.approx(0.01, abs=0.001)
+        assert quick.rest(8.009, 0.02) == 0, "not worth a timer"
 
 
-def test_an_end_that_was_noticed_late_is_taken_for_an_earlier_one() -> None:
-    usual = Usual()
+def generation(known: Usual, begun: float, length: float) -> float:
+    """200 answers side by side; returns how late the last end was noticed, in seconds."""
+    looks = [(begun, n, Waiting(known, begun)) for n in range(200)]
+    now = begun
+    while looks:
+        now, n, waiting = heapq.heappop(looks)
+        if now < begun + length:
+            heapq.heappush(looks, (now + (waiting.rest(now, 0.02) or 0.005), n, waiting))
+        else:
+            waiting.ended(now)
+    return now - begun - length
+
+
+@pytest.mark.parametrize(("before", "length"), [(2.0, 1.0), (1.0, 3.0), (0.3, 40.0), (40.0, 0.3)])
+def test_what_is_usual_follows_answers_that_get_shorter_or_longer(before: float, length: float) -> None:
+    known = usual(*[before] * 20)
     with unwatched():
-        for _ in range(100):
-            usual.note(1.0, late=0.5)
-        assert usual.rest(8.5, 8.0, 0.02) == pytest.approx(0.25), "else it would never be noticed earlier"
+        late = [generation(known, 1000.0 * number, length) for number in range(60)]
+    assert known.mean == pytest.approx(length, rel=0.1)
+    assert max(late[-5:]) < length / 12
+    assert max(late) <= LONGEST_UNWATCHED + 1 / 16
 
 
 async def test_batch_answers_are_read_in_few_pieces_and_end_in_time() -> None:

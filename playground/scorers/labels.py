@@ -9,7 +9,7 @@ from playground.scorers.normal import clauses, negated, plain, without_frame
 from playground.task import Case, Task
 
 SHORT = {"yes", "no", "maybe", "true", "false", "0", "1", "2"}
-STATED = re.compile(r"(?:answer|label|verdict|prediction|result|outcome)\s*(?:is|:|=)+\s*(\w+)", re.IGNORECASE)
+STATED = re.compile(r"(?:answer|label|verdict|prediction|result|outcome)\s*(?:is|:|=)+\s*(\w+)")  # in lower case
 
 
 def asserted(text: str, labels: Iterable[str]) -> list[str]:
@@ -37,7 +37,7 @@ def short_label(text: str, labels: Sequence[str]) -> tuple[str, str]:
     """(label or "", why) for labels such as yes, no, True, 2: what is stated, else the only or the first word."""
     by_plain = _by_plain(tuple(labels))
     body = without_frame(text)
-    stated = [plain(m.group(1)) for m in STATED.finditer(body)]
+    stated = [plain(m.group(1)) for m in STATED.finditer(body.lower())]
     stated = [word for word in stated if word in by_plain]
     if len(set(stated)) == 1:
         return by_plain[stated[0]], f"It states {by_plain[stated[0]]}."

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from adapters import registry
 from adapters._breath import unwatched
 from adapters.loop import new_loop
 from playground import __version__
@@ -65,6 +66,10 @@ class Batch:
 
     def estimate(self, work: Work) -> tuple[Estimate, ...]:
         return estimate(work, self._models)
+
+    def warm(self, work: Work) -> None:
+        """Import what the first requests would wait for; blocks."""
+        registry.warm(spec.model for spec in work.specs if self._models.unavailable(spec) is None)
 
     def run(
         self,

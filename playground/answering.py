@@ -8,7 +8,8 @@ import uuid
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, runtime_checkable
+from functools import cache
+from typing import Protocol, cast, runtime_checkable
 
 from adapters.base import Adapter, Chunk, Completion, Example, GenerateConfig, Message
 from adapters.errors import AdapterError, PromptTooLong
@@ -38,6 +39,12 @@ class Fitted:
     notice: str = ""
 
 
+@cache
+def _fitting(kind: type) -> bool:
+    """Asked once for each class: for an object Python looks through the protocol each time (10 us)."""
+    return issubclass(kind, Fitting)
+
+
 def examples_of(task: Task, cases: Sequence[Case]) -> tuple[Example, ...]:
     """The cases with a reference, as input and answer, for adapters that answer from examples."""
     pairs = ((task.text(case), task.reference(case)) for case in cases)
@@ -51,8 +58,8 @@ def fit(
     for left in range(shots, -1, -1):
         prompt = build(task, case, pool, shots=left, seed=seed)
         try:
-            if isinstance(adapter, Fitting):
-                adapter.check(prompt.messages, config)
+            if _fitting(type(adapter)):
+                cast(Fitting, adapter).check(prompt.messages, config)
         except PromptTooLong:
             if left == 0:
                 raise

@@ -245,7 +245,7 @@ def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[in
         **os.environ, "PLAYGROUND_DATA": str(found.data), "PLAYGROUND_MODELS": str(found.models),
         "PLAYGROUND_LIBRARY": str(found.library), "PLAYGROUND_PORT": str(port),
     }  # fmt: skip
-    how = {"serve": ["-m", "playground.cli", "serve"], "app.py": ["app.py"]}[request.param]
+    how = {"serve": ["-m", "playground", "serve"], "app.py": ["app.py"]}[request.param]
     with log.open("wb") as file:
         process = subprocess.Popen([sys.executable, *how], cwd=ROOT, env=environment, stdout=file, stderr=file)
     try:

@@ -121,7 +121,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     }  # fmt: skip
     log = folder / "log.txt"
     with log.open("wb") as file:
-        command = [sys.executable, "-m", "playground.cli", "serve"]
+        command = [sys.executable, "-m", "playground", "serve"]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
     try:
         for _ in range(120):

@@ -94,7 +94,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     environment = {**os.environ, "PLAYGROUND_DATA": str(tmp_path), "PLAYGROUND_API_OPEN": "1"}
-    command = [sys.executable, "-m", "playground.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "playground", "serve", "--port", str(port)]
     with (tmp_path / "log.txt").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
@@ -119,7 +119,7 @@ def test_the_program_runs_as_it_stands_and_its_rating_is_exported(server: str, t
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "done"
     environment = {**os.environ, "PLAYGROUND_DATA": str(tmp_path)}
-    command = [sys.executable, "-m", "playground.cli", "export", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "playground", "export", str(tmp_path / "out")]
     subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
     rows = (tmp_path / "out" / "ratings.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 2, rows

@@ -13,7 +13,7 @@ from playground.errors import BadInput
 from playground.settings import PACKAGE, Settings, from_environment
 
 ROOT = Path(__file__).parents[1]
-APP, TASKS = ["app.py"], ["-m", "playground.cli", "tasks"]
+APP, TASKS = ["app.py"], ["-m", "playground", "tasks"]
 
 
 def read(folder: Path, **variables: str) -> Settings:
@@ -119,7 +119,7 @@ def test_both_ways_to_start_say_it_in_one_line(
     assert "u:p" not in done.stderr
 
 
-@pytest.mark.parametrize("how", [APP, ["-m", "playground.cli", "serve"]], ids=["app.py", "serve"])
+@pytest.mark.parametrize("how", [APP, ["-m", "playground", "serve"]], ids=["app.py", "serve"])
 def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path, how: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = start(how, tmp_path, PLAYGROUND_PORT=str(taken.getsockname()[1]))

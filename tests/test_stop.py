@@ -55,7 +55,7 @@ def start(how: list[str], folder: Path, provider: HttpProvider, port: int) -> su
 
 @pytest.mark.parametrize(
     ("how", "sign"),
-    [(["-m", "playground.cli", "serve"], signal.SIGTERM), (["app.py"], signal.SIGINT)],
+    [(["-m", "playground", "serve"], signal.SIGTERM), (["app.py"], signal.SIGINT)],
     ids=["serve", "app.py"],
 )
 def test_a_stop_in_mid_stream_closes_requests_stores_what_came_and_ends_well(

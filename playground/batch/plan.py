@@ -167,9 +167,10 @@ class Work:
             adapter, pool, config = self.adapter(spec, task), self._pools[task.id], self.config(task)
             for case in self._cases[task.id]:
                 try:
-                    yield task, case, fit(adapter, task, case, pool, shots=plan.shots, seed=plan.seed, config=config)
+                    fitted = fit(adapter, task, case, pool, shots=plan.shots, seed=plan.seed, config=config)
                 except PromptTooLong as error:
-                    yield task, case, error
+                    fitted = error
+                yield task, case, fitted
 
     def items(self, spec: ModelSpec) -> Iterator[Item | TooLong]:
         """The items of one model. Raises an `AdapterError` when the model cannot be opened."""

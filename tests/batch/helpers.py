@@ -20,7 +20,7 @@ from playground.settings import Settings
 from tests.http_provider import HttpProvider
 from tests.samples import LABELS, case, task
 
-RUN = "from playground.cli import main; main()"
+RUN = "from playground.__main__ import main; main()"
 KEY = "sk-very-secret-0815"
 SECRET_WORDS = "crushing retrosternal pain"  # stands in every case, and may stand in no log but as an answer
 

@@ -27,7 +27,7 @@ from tests.medsbench.helpers import playground, released
 WORDS = "the patient reports a cough and fever with chest pain since two days after a long walk"
 CASES, CONCURRENCY, MANY = 1000, (10, 50, 200), 20_000
 HERE = Path(__file__).parent
-RUN = "from playground.cli import main; main()"
+RUN = "from playground.__main__ import main; main()"
 
 
 @dataclass(frozen=True)

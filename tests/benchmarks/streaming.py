@@ -248,7 +248,7 @@ def served(model_server: str, folder: Path) -> Iterator[tuple[str, int]]:
     (folder / "models.yaml").write_text(yaml.safe_dump({"models": listed}))
     port = free_port()
     settings = {"PLAYGROUND_DATA": str(folder), "PLAYGROUND_MODELS": str(folder / "models.yaml")}
-    command = [sys.executable, "-m", "playground.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "playground", "serve", "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)
     try:
         for _ in range(300):

@@ -83,7 +83,7 @@ def serving(data: Path, listed: Sequence[Mapping[str, Any]], **environment: str)
     models.write_text(yaml.safe_dump({"models": [dict(one) for one in listed]}), encoding="utf-8")
     environment = {**os.environ, "PLAYGROUND_DATA": str(data), "PLAYGROUND_MODELS": str(models), **environment}
     with log.open("wb") as file:
-        command = [sys.executable, "-m", "playground.cli", "serve", "--port", str(port)]
+        command = [sys.executable, "-m", "playground", "serve", "--port", str(port)]
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
     url = f"http://127.0.0.1:{port}"
     try:

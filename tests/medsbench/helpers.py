@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-RUN = "from playground.cli import main; main()"
+RUN = "from playground.__main__ import main; main()"
 
 
 def playground(data: Path, *words: object) -> subprocess.CompletedProcess[str]:

@@ -49,16 +49,18 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
     import psycopg
+    from psycopg.sql import SQL, Identifier
 
     url: str = request.getfixturevalue("postgres")
     plain = url.replace("postgresql+psycopg://", "postgresql://")
     name = f"test_{abs(hash(request.node.nodeid)):x}"
+    database = Identifier(name)
     with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+        connection.execute(SQL("CREATE DATABASE {}").format(database))
     head, _, query = url.partition("?")
     yield f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
     with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(database))
 
 
 @pytest.fixture

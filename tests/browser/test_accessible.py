@@ -1,5 +1,7 @@
 """axe-core finds nothing on any state of the page, light and dark, wide and narrow."""
 
+from typing import Literal
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -22,10 +24,12 @@ def check(page: Page, state: str) -> None:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
-def test_every_state_of_the_page(browser: Browser, server: Server, scheme: str, width: int) -> None:
+def test_every_state_of_the_page(
+    browser: Browser, server: Server, scheme: Literal["light", "dark"], width: int
+) -> None:
     context = browser.new_context(
         viewport={"width": width, "height": 850},
-        color_scheme=scheme,  # type: ignore[arg-type]
+        color_scheme=scheme,
         reduced_motion="reduce",
         bypass_csp=True,
     )

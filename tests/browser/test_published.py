@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -119,10 +120,10 @@ def test_on_a_phone_only_the_table_scrolls_and_names_stay_in_view(published: Pag
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
-def test_axe_finds_nothing(browser: Browser, server: Server, scheme: str, width: int) -> None:
+def test_axe_finds_nothing(browser: Browser, server: Server, scheme: Literal["light", "dark"], width: int) -> None:
     context = browser.new_context(
         viewport={"width": width, "height": 850},
-        color_scheme=scheme,  # type: ignore[arg-type]
+        color_scheme=scheme,
         bypass_csp=True,
     )
     page = context.new_page()

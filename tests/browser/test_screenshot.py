@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FloatRect, expect
 
 from tests.browser.conftest import serving
 from tests.browser.pages import ComparePage
@@ -53,7 +53,7 @@ def test_the_readme_s_screenshot(browser: Browser, tmp_path: Path) -> None:
             expect(page.locator(".cp-best").first).to_be_visible()
             box = page.locator(".cp-scores .cp-caveat").bounding_box()
             assert box
-            size = {"x": 0, "y": 0, "width": 1280, "height": box["y"] + box["height"] + 8}
-            page.screenshot(path=PICTURE, full_page=True, clip=size)  # type: ignore[arg-type]
+            size: FloatRect = {"x": 0, "y": 0, "width": 1280, "height": box["y"] + box["height"] + 8}
+            page.screenshot(path=PICTURE, full_page=True, clip=size)
             context.close()
     assert PICTURE.stat().st_size < 400_000

@@ -159,7 +159,8 @@ def test_a_form_that_nobody_showed_is_refused(compare: ComparePage) -> None:
     with page.expect_request(lambda r: "component_server" in r.url) as caught:
         compare.press("a")
     sent = json.loads(caught.value.post_data or "{}")
-    other = page.context.browser.new_context()  # type: ignore[union-attr]
+    assert page.context.browser
+    other = page.context.browser.new_context()
     stranger = other.new_page()
     stranger.goto(compare.url)
     told = stranger.evaluate(

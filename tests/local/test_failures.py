@@ -199,7 +199,7 @@ def test_demonstrations_are_dropped_first_and_that_is_said(nano: Path, engine: E
 
 
 async def test_a_second_question_is_refused_by_a_single_turn_model(copy: Path, engine: Engine) -> None:
-    folder = copy.rename(copy.with_name("MMedS-Llama-3-8B"))  # noqa: ASYNC240
+    folder = await asyncio.to_thread(copy.rename, copy.with_name("MMedS-Llama-3-8B"))
     history = (*ASK, Message("assistant", "x"), Message("user", "y"))
     with pytest.raises(BadRequest, match="one question"):
         await complete(adapter_for(folder, engine), history, CONFIG)

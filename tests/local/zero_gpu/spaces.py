@@ -21,7 +21,7 @@ def GPU(task: Callable | None = None, *, duration: Any = 60) -> Callable:
 
 def _decorated(task: Callable, duration: Any) -> Callable:
     if inspect.iscoroutinefunction(task) or not inspect.isgeneratorfunction(task):
-        raise NotImplementedError
+        raise NotImplementedError  # as the package `spaces` itself does
     kept: list[Any] = []
 
     def outside(*args: Any) -> Iterator[Any]:

@@ -63,8 +63,13 @@ def tokenizer(context: int) -> Any:
     return fast
 
 
-def make(folder: Path, *, size: str = "nano", steps: int = 120, seed: int = 0, context: int = 512) -> Path:
-    """Write the checkpoint; taught for `steps`, so that greedy answers to ANSWERS are exact."""
+def make(
+    folder: Path, *, size: str = "nano", steps: int = 120, seed: int = 0, context: int = 512, endless: bool = False
+) -> Path:
+    """Write the checkpoint; taught for `steps`, so that greedy answers to ANSWERS are exact.
+
+    `endless`: a greedy answer goes on until it is cut off or stopped.
+    """
     import torch
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
@@ -83,6 +88,9 @@ def make(folder: Path, *, size: str = "nano", steps: int = 120, seed: int = 0, c
         torch.set_num_threads(1)  # two threads on busy cores wait for each other: seen 120 s instead of 5
         teach(model, fast, steps)
         torch.set_num_threads(before)
+    if endless:
+        with torch.no_grad():  # a score of 0 each: the highest of a thousand others is above it
+            model.lm_head.weight[[end, fast.pad_token_id]] = 0
     folder.mkdir(parents=True, exist_ok=True)
     fast.save_pretrained(folder)
     model.eval().save_pretrained(folder)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 import spaces
@@ -23,17 +22,16 @@ def ask(question: str) -> tuple[Message, ...]:
     return (Message("system", SYSTEM), Message("user", question))
 
 
-async def main(folder: Path, damaged: Path) -> dict[str, object]:
+async def main(folder: Path, endless: Path, damaged: Path) -> dict[str, object]:
     engine = Engine()
     adapter = LocalTransformers(str(folder), spec_of(folder, device="cpu"), engine)
     answers = await asyncio.gather(*(complete(adapter, ask(q), CONFIG) for q in ANSWERS))
-    stream = adapter.stream(ask("Count to thirty."), GenerateConfig(max_tokens=300, temperature=3.0))
+    never = LocalTransformers(str(endless), spec_of(endless, device="cpu", context=4096), engine)
+    stream = never.stream(ask("Go on."), GenerateConfig(max_tokens=3000))
     while not (await anext(stream)).text:
         pass
-    stopped = time.monotonic()
     await stream.aclose()
     after = await complete(adapter, ask("Show two faces."), CONFIG)
-    waited = time.monotonic() - stopped
     try:
         await complete(LocalTransformers(str(damaged), spec_of(damaged, device="cpu"), engine), ask("x"), CONFIG)
         failure = ""
@@ -45,15 +43,15 @@ async def main(folder: Path, damaged: Path) -> dict[str, object]:
         "texts": [a.text for a in answers],
         "batch": answers[0].parameters["batch_size"],
         "after": after.text,
-        "waited": waited,
         "failure": failure,
         "again": again.text,
         "workers": spaces.workers,
         "seconds": spaces.calls,
+        "values": spaces.values,
         "here": os.getpid(),
         "torch": "torch" in sys.modules,
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))))
+    print(json.dumps(asyncio.run(main(*map(Path, sys.argv[1:])))))

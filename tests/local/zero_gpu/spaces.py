@@ -1,7 +1,7 @@
 """Stands in for Hugging Face's `spaces` on ZeroGPU: a decorated generator runs in a forked process that is kept.
 
 As the real one: coroutines are refused, arguments and yields are pickled, the work runs in a thread of the worker, and
-closing the generator outside does not reach the worker. `calls` and `workers` are for tests.
+closing the generator outside does not reach the worker. `calls`, `workers` and `values` are for tests.
 """
 
 import inspect
@@ -13,6 +13,7 @@ from typing import Any
 
 calls: list[int] = []  # seconds asked for, one a call
 workers: list[int] = []  # process ids, one a call
+values: list[int] = []  # how many the worker sent, one a call
 
 
 def GPU(task: Callable | None = None, *, duration: Any = 60) -> Callable:
@@ -34,6 +35,7 @@ def _decorated(task: Callable, duration: Any) -> Callable:
             kept.extend((mine, process))
         line, process = kept
         workers.append(process.pid)
+        values.append(0)
         line.send(args)
         while True:
             kind, value = line.recv()
@@ -41,6 +43,7 @@ def _decorated(task: Callable, duration: Any) -> Callable:
                 return
             if kind == "error":
                 raise value
+            values[-1] += 1
             yield value
 
     return outside

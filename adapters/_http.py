@@ -161,10 +161,12 @@ class HttpAdapter(ABC):
                         waiting = None
                     deadline = clock() + (AFTER_END if seen.done else min(AFTER_STOP, self.endpoint.stall_limit))
                 elif seen.alive:
-                    waiting = waiting or Waiting(self._usual, clock())
-                    if rest := waiting.rest(clock(), BREATH.seconds):
+                    if waiting is None:
+                        waiting = Waiting(self._usual, clock())
+                        stack.callback(waiting.leave)
+                    if rest := waiting.rest(clock(), BREATH):
                         with unread():
-                            await asyncio.sleep(rest)
+                            await waiting.sleep(rest)
                     # counted from here, so that a slow reader is not taken for a slow model
                     seen.alive, deadline = False, clock() + self.endpoint.stall_limit
 

@@ -1,5 +1,5 @@
-"""The command `playground`, and `python -m playground`. The collector rests while everything is loaded: it would look
-through it again and again, a tenth of the start.
+"""The command `playground`, and `python -m playground`. The collector rests while everything is loaded and is then told
+that it stays: it would look through it again and again, a tenth of the start.
 """
 
 import gc
@@ -9,6 +9,7 @@ def main() -> None:
     gc.disable()
     from playground.cli import main as run
 
+    gc.freeze()
     gc.enable()
     run()
 

@@ -1,12 +1,22 @@
 """What lets many visitors run at once: Gradio's own limits, and streams that rest when there are many."""
 
+import asyncio
 import heapq
 from pathlib import Path
 
 import pytest
 
 from adapters import registry
-from adapters._breath import LEAST, LONGEST, LONGEST_UNWATCHED, Breath, Usual, Waiting, unwatched
+from adapters._breath import (
+    LEAST,
+    LONGEST,
+    LONGEST_CROWDED,
+    LONGEST_UNWATCHED,
+    Breath,
+    Usual,
+    Waiting,
+    unwatched,
+)  # fmt: skip
 from adapters.base import GenerateConfig, Message
 from playground.ui.app import build
 from tests import samples
@@ -21,17 +31,22 @@ def test_gradio_runs_as_many_events_as_runs_are_allowed(tmp_path: Path) -> None:
         assert run.concurrency_limit == 90
 
 
+def breath_of(streams: int) -> Breath:
+    found = Breath()
+    for _ in range(streams):
+        found.__enter__()
+    return found
+
+
+FEW, MANY = breath_of(20), breath_of(200)
+
+
 def test_few_streams_never_rest_and_many_rest_a_little() -> None:
-    breath = Breath()
-    with breath:
-        assert breath.seconds == 0
-    for _ in range(100):
-        breath.__enter__()
-    assert LEAST <= breath.seconds < LONGEST
-    for _ in range(1000):
-        breath.__enter__()
+    assert breath_of(1).seconds == 0
+    assert LEAST <= breath_of(100).seconds < LONGEST
+    breath = breath_of(1101)
     assert breath.seconds == LONGEST
-    for _ in range(1100):
+    for _ in range(1101):
         breath.__exit__(None, None, None)
     assert breath.seconds == 0
 
@@ -45,43 +60,70 @@ def usual(*seconds: float) -> Usual:
 
 def test_an_answer_that_nobody_watches_rests_until_it_may_end() -> None:
     steady, differing = Waiting(usual(*[1.0] * 100), 8.0), Waiting(usual(*(0.4, 1.6) * 100), 8.0)
-    assert steady.rest(8.0, 0.02) == 0.02, "somebody reads along"
+    assert steady.rest(8.0, FEW) == FEW.seconds, "somebody reads along"
     with unwatched():
-        first = Waiting(Usual(), 8.0)
-        assert first.rest(8.0, 0.02) == 0.02
-        assert first.rest(9.0, 0.02) == pytest.approx(1 / 8), "no answer has ended yet: an eighth of its time so far"
-        assert steady.rest(8.0, 0.02) == LONGEST_UNWATCHED
-        assert steady.rest(8.5, 0.02) == pytest.approx(0.5), "all of these answers take a second"
-        assert steady.rest(9.0, 0.02) == pytest.approx(1 / 32), "from then on it is looked at often"
-        assert steady.rest(9.01, 0.02) == pytest.approx(2 / 32 - 0.01), "at the same ticks as all others"
-        assert differing.rest(8.0, 0.02) == pytest.approx(0.5, abs=0.1)
-        assert differing.rest(8.5, 0.02) == pytest.approx(0.25, abs=0.1), "half of what is left"
+        assert steady.rest(8.0, FEW) == pytest.approx(1.0), "all of these answers take a second"
+        assert steady.rest(9.0, FEW) == pytest.approx(1 / 16), "from then on it is looked at often"
+        assert steady.rest(9.01, FEW) == pytest.approx(1 / 16 - 0.01), "at the same ticks as all others"
+        assert differing.rest(8.0, FEW) == pytest.approx(0.5, abs=0.1)
+        assert differing.rest(8.5, FEW) == pytest.approx(0.25, abs=0.1), "half of what is left"
         quick = Waiting(usual(*[0.01] * 100), 8.0)
-        assert quick.rest(8.0, 0.02) == pytest.approx(0.01, abs=0.001)
-        assert quick.rest(8.009, 0.02) == 0, "not worth a timer"
+        assert quick.rest(8.0, FEW) == pytest.approx(0.01, abs=0.001)
+        assert quick.rest(8.009, FEW) == 0, "not worth a timer"
 
 
-def generation(known: Usual, begun: float, length: float) -> float:
+def test_many_answers_do_not_come_to_be_read_all_at_once() -> None:
+    steady = Waiting(usual(*[1.0] * 100), 8.0)
+    with unwatched():
+        assert steady.rest(8.0, MANY) == LONGEST_CROWDED, "what has come by half of the time is read by then"
+        assert steady.rest(8.5, MANY) == pytest.approx(0.5)
+        assert steady.rest(9.0, MANY) == pytest.approx(1 / 64)
+
+
+async def test_before_the_first_answer_has_ended_one_stream_looks_out_for_all() -> None:
+    known = Usual()
+    scout, other = Waiting(known, 8.0), Waiting(known, 8.0)
+    with unwatched():
+        assert scout.rest(8.0, FEW) == LEAST
+        assert other.rest(8.0, FEW) == LONGEST_UNWATCHED
+        assert scout.rest(8.96, FEW) == pytest.approx(0.06)
+        scout.leave()
+        assert other.rest(8.96, FEW) == pytest.approx(0.06), "the first was broken off: the next one takes its place"
+        assert scout.rest(8.96, FEW) == LONGEST_UNWATCHED
+
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        await scout.sleep(0.02)
+        loop.call_later(0.05, other.ended, 9.0)
+        await scout.sleep(60)
+        assert 0.05 <= loop.time() - begun < 30
+        assert known.mean == pytest.approx(1.0, abs=0.05)
+
+
+def generation(known: Usual, begun: float, length: float, breath: Breath) -> float:
     """200 answers side by side; returns how late the last end was noticed, in seconds."""
     looks = [(begun, n, Waiting(known, begun)) for n in range(200)]
     now = begun
     while looks:
         now, n, waiting = heapq.heappop(looks)
         if now < begun + length:
-            heapq.heappush(looks, (now + (waiting.rest(now, 0.02) or 0.005), n, waiting))
+            heapq.heappush(looks, (now + (waiting.rest(now, breath) or 0.005), n, waiting))
         else:
             waiting.ended(now)
     return now - begun - length
 
 
 @pytest.mark.parametrize(("before", "length"), [(2.0, 1.0), (1.0, 3.0), (0.3, 40.0), (40.0, 0.3)])
-def test_what_is_usual_follows_answers_that_get_shorter_or_longer(before: float, length: float) -> None:
+@pytest.mark.parametrize(("breath", "longest"), [(FEW, LONGEST_UNWATCHED), (MANY, LONGEST_CROWDED)])
+def test_what_is_usual_follows_answers_that_get_shorter_or_longer(
+    before: float, length: float, breath: Breath, longest: float
+) -> None:
     known = usual(*[before] * 20)
     with unwatched():
-        late = [generation(known, 1000.0 * number, length) for number in range(60)]
+        late = [generation(known, 1000.0 * number, length, breath) for number in range(60)]
     assert known.mean == pytest.approx(length, rel=0.1)
     assert max(late[-5:]) < length / 12
-    assert max(late) <= LONGEST_UNWATCHED + 1 / 16
+    assert max(late) <= longest + 1 / 16
 
 
 async def test_batch_answers_are_read_in_few_pieces_and_end_in_time() -> None:

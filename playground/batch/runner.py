@@ -21,6 +21,7 @@ from playground.models import ModelSpec
 __all__ = ["Answer", "Ask", "BatchRun", "Tally", "ask_adapter", "score_rows"]
 BREATH = 20  # items passed over at once, before the requests under way are looked at again
 TICK = 1.0  # seconds between two looks when nothing comes
+LANE_APART = 0.002  # seconds between the first requests of two lanes, so that their answers do not all end at once
 Earlier = Callable[[str, str], dict[str, Any] | None]  # case and key -> row of another run
 
 
@@ -85,7 +86,10 @@ class BatchRun:
             todo = self._todo(spec, tally)
             async with asyncio.TaskGroup() as group:
                 for _ in range(self.work.lanes(spec)):
-                    group.create_task(self._lane(spec, tally, ask, todo))
+                    lane = group.create_task(self._lane(spec, tally, ask, todo))
+                    await asyncio.sleep(LANE_APART)
+                    if lane.done():  # nothing is left to be asked
+                        break
         except* AdapterError as group:  # it could not be opened: one clear line, the others go on
             self._stop_model(tally, str(_first(group)))
 

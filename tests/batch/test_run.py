@@ -1,5 +1,6 @@
 """Runs against a real server with faults: what is asked again, what stops, what is never shared or copied."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -8,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from playground.batch import asking
-from playground.batch.asking import LIMITED_TRIES, TRIES, without_case_text
+from playground.batch import asking, runner
+from playground.batch.asking import LIMITED_TRIES, TRIES, Answer, without_case_text
+from playground.batch.plan import Item
 from playground.batch.plan import Plan as BatchPlan
 from playground.errors import BadInput
 from tests.batch.helpers import KEY, SECRET_WORDS, Bench, bench, lines, on_server
@@ -87,6 +89,27 @@ def test_a_server_that_hangs_fails_its_own_case_only(make: Make, server: HttpPro
     tally = ran.run(A, concurrency=2).tallies[A]
     assert (tally.done, tally.failed) == (3, 1)
     assert [r["error_kind"] for r in ran.rows() if r["error"]] == ["too slow"]
+
+
+def test_lanes_begin_one_after_another_and_only_as_many_as_there_is_work(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LANE_APART", 0.02)
+    asked: dict[str, float] = {}
+
+    async def ask(item: Item) -> Answer:
+        asked.setdefault(item.case.id, asyncio.get_running_loop().time())
+        await asyncio.sleep(0.5)
+        return Answer(text="neutral", stop_reason="stop")
+
+    with make("a", cases=20).open() as playground:
+        work = playground.batch.work(BatchPlan(tasks=("pairs",), models=(A,), concurrency=1000))
+        begun = time.monotonic()
+        playground.batch.run(work, playground.settings.data / "out", asking=lambda pace: lambda spec: ask)
+    assert time.monotonic() - begun < 10, "a thousand lanes would begin in 20 s"
+    starts = list(asked.values())
+    assert len(starts) == 20
+    assert starts[-1] - starts[0] > 10 * 0.02
 
 
 def test_retry_after_holds_every_lane_of_the_provider_and_no_other(make: Make, server: HttpProvider) -> None:

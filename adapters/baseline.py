@@ -15,12 +15,14 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from adapters._nearest import Index
 from adapters._pace import CJK, spoken
 from adapters.base import Adapter, Chunk, Example, GenerateConfig, Message, Usage, user_text
 from adapters.errors import BadRequest, UnknownModel
+
+if TYPE_CHECKING:
+    from adapters._nearest import Index
 
 PROVIDER = "baseline"
 NEEDS_EXAMPLES = True
@@ -81,6 +83,8 @@ class Baseline:
         if self.name == "majority":
             return majority(text, self._plain, self._examples)
         if self._index is None:  # built once; a second for 4,000 cases, in which other streams go on
+            from adapters._nearest import Index
+
             self._index = await asyncio.to_thread(Index, [e.input for e in self._examples])
         found = self._index.nearest(text)
         if found is None:

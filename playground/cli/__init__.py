@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,8 +22,10 @@ from playground import __version__
 from playground.cli import batch, local, medsbench
 from playground.errors import BadInput, PlaygroundError
 from playground.service import Playground
-from playground.service.run import RunRequest
 from playground.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from playground.service.run import RunRequest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(batch.app, name="batch")
@@ -128,6 +130,8 @@ def run(
     models: Models = None,
 ) -> None:
     """Ask models and write every answer with its scores."""
+    from playground.service.run import RunRequest
+
     request = RunRequest(
         task=task, cases=tuple(case or ()), models=tuple(model), shots=shots,
         temperature=temperature, max_tokens=max_tokens, seed=seed, blind=blind,
@@ -149,7 +153,7 @@ def report_added(playground: Playground) -> None:
             errors.print(f"  {rows} rows left out: {reason}")
 
 
-async def _write_answers(playground: Playground, request: RunRequest, output: Path) -> tuple[int, int]:
+async def _write_answers(playground: Playground, request: "RunRequest", output: Path) -> tuple[int, int]:
     _, cases, specs = playground.runs.check(request)
     output.parent.mkdir(parents=True, exist_ok=True)
     if request.blind:

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from playground.batch.cluster import asking_on, chosen  # Ray is imported when it is asked for
 from playground.batch.estimate import Estimate
 from playground.batch.lines import LogFailed
 from playground.batch.plan import Work
@@ -63,8 +62,11 @@ def agree(estimates: tuple[Estimate, ...], *, cluster: str | None, yes: bool) ->
     if all(e.unavailable for e in estimates):
         raise BadInput("None of these models can run here; the table says why.")
     receivers = sorted({e.sends_to for e in estimates if e.sends_to and not e.unavailable})
-    if cluster and (address := chosen(cluster)) != "local":
-        receivers.append(f"the nodes of the cluster at {address}")
+    if cluster:
+        from playground.batch.cluster import chosen  # Ray itself is imported when a run begins
+
+        if (address := chosen(cluster)) != "local":
+            receivers.append(f"the nodes of the cluster at {address}")
     if not receivers or yes:
         return
     question = f"The case texts would leave this machine for {', '.join(receivers)}."
@@ -85,6 +87,8 @@ def go(playground: Playground, work: Work, directory: Path, *, reuse: Path | Non
                 playground.batch.warm(work)
         with progress, _interrupts(progress) as ready:
             if cluster:
+                from playground.batch.cluster import asking_on
+
                 with asking_on(cluster, work) as asking:
                     return playground.batch.run(
                         work, directory, reuse=reuse, seen=progress.show, say=progress.say, ready=ready, asking=asking

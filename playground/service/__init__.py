@@ -1,24 +1,29 @@
 """The verbs of the playground, one file a capability; pages and command line call `Playground`.
 
-Knows no Gradio. Two capabilities never import each other: what they share lies below.
+Knows no Gradio. Two capabilities never import each other: what they share lies below. One is loaded when it is first
+asked for, so that a command starts without the others.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from playground.answering import examples_of
 from playground.library import Library, read_library
 from playground.models import Models, read_models
 from playground.runner import Background, Limits
-from playground.service.batch import Batch
 from playground.service.cases import Cases
-from playground.service.compare import Compare
-from playground.service.local import Local
-from playground.service.medsbench import MedsBench
-from playground.service.rate import Rate
-from playground.service.run import Runs
 from playground.settings import Settings
 from playground.store import Store
+
+if TYPE_CHECKING:
+    from playground.service.batch import Batch
+    from playground.service.compare import Compare
+    from playground.service.local import Local
+    from playground.service.medsbench import MedsBench
+    from playground.service.rate import Rate
+    from playground.service.run import Runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +36,7 @@ class Playground:
     models: Models
     background: Background
     cases: Cases
-    compare: Compare
-    rate: Rate
-    runs: Runs
-    batch: Batch
-    local: Local
-    medsbench: MedsBench
+    limits: Limits
 
     @classmethod
     def open(cls, settings: Settings) -> "Playground":
@@ -59,26 +59,54 @@ class Playground:
         except BaseException:
             store.close()
             raise
-        background = Background()
         limits = Limits(first=settings.first_token_limit, stall=settings.stall_limit)
         return cls(
-            settings=settings,
-            store=store,
-            library=library,
-            models=models,
-            background=background,
-            cases=cases,
-            compare=Compare(library=library, models=models, store=store, background=background, limits=limits),
-            rate=Rate(store=store, library=library),
-            runs=Runs(library=library, models=models, background=background, limits=limits),
-            batch=Batch(library=library, models=models, store=store),
-            local=Local(library=library, models=models),
-            medsbench=MedsBench(library=library, models=models, store=store),
+            settings=settings, store=store, library=library, models=models, background=Background(), cases=cases,
+            limits=limits,
+        )  # fmt: skip
+
+    @cached_property
+    def compare(self) -> "Compare":
+        from playground.service.compare import Compare
+
+        return Compare(
+            library=self.library, models=self.models, store=self.store, background=self.background, limits=self.limits
         )
+
+    @cached_property
+    def rate(self) -> "Rate":
+        from playground.service.rate import Rate
+
+        return Rate(store=self.store, library=self.library)
+
+    @cached_property
+    def runs(self) -> "Runs":
+        from playground.service.run import Runs
+
+        return Runs(library=self.library, models=self.models, background=self.background, limits=self.limits)
+
+    @cached_property
+    def batch(self) -> "Batch":
+        from playground.service.batch import Batch
+
+        return Batch(library=self.library, models=self.models, store=self.store)
+
+    @cached_property
+    def local(self) -> "Local":
+        from playground.service.local import Local
+
+        return Local(library=self.library, models=self.models)
+
+    @cached_property
+    def medsbench(self) -> "MedsBench":
+        from playground.service.medsbench import MedsBench
+
+        return MedsBench(library=self.library, models=self.models, store=self.store)
 
     def close(self) -> None:
         """Streams first, then what they still have to write, then the database."""
-        self.compare.close()
+        if "compare" in vars(self):
+            self.compare.close()
         self.background.close()
         self.store.close()
 

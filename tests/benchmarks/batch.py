@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import select
 import subprocess
 import sys
 import tempfile
@@ -60,16 +61,15 @@ def measured(words: Sequence[object], env: Mapping[str, str], log: Path, *, here
         process = subprocess.Popen(
             [str(w) for w in words], env={**os.environ, **env}, stdout=said, stderr=said, cwd=here
         )
-        while True:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
+        ended = os.pidfd_open(process.pid)
+        while not select.select([ended], [], [], 0.05)[0]:
             rss.append(resident(process.pid))
-            time.sleep(0.05)
+        wall = time.monotonic() - begun
+        os.close(ended)
+        _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{words[0]} ended with {status}; its last words:\n{log.read_text()[-3000:]}")
-    wall, cpu = time.monotonic() - begun, usage.ru_utime + usage.ru_stime
-    return Used(wall, cpu, usage.ru_maxrss / 1024, tuple(rss))
+    return Used(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, tuple(rss))
 
 
 def resident(pid: int) -> float:

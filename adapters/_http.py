@@ -38,6 +38,10 @@ CONNECT_LIMIT = 10.0  # seconds
 KEPT_ALIVE = 30.0  # seconds that an idle connection is kept
 AFTER_STOP = 5.0  # seconds that token counts may come after the answer has ended
 AFTER_END = 0.2  # seconds that the server may take to close after it said it is done
+MACHINE = (
+    "X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime",
+    "X-Stainless-Runtime-Version", "X-Stainless-Async",
+)  # fmt: skip
 HIDDEN = {"messages", "system", "stream", "stream_options"}  # body fields that are not generation parameters
 Client = Any  # AsyncOpenAI or AsyncAnthropic, not imported here
 
@@ -87,6 +91,10 @@ class HttpAdapter(ABC):
     @abstractmethod
     def connect(self, sdk: ModuleType, http: Any) -> Client:
         """The SDK's client on this httpx2 client."""
+
+    def unsaid(self, sdk: ModuleType) -> dict[str, Any]:
+        """For a client's default headers: what the SDK would tell the receiver about this machine is left out."""
+        return dict.fromkeys(MACHINE, sdk.omit)
 
     def headers(self, sdk: ModuleType) -> dict[str, Any]:
         """Headers of every request beside the client's own."""

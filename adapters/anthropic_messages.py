@@ -72,11 +72,11 @@ class AnthropicMessages(HttpAdapter):
 
     def connect(self, sdk: ModuleType, http: Any) -> Client:
         at = self.endpoint
-        headers = {"anthropic-version": at.api_version} if at.api_version else {}
+        version = {"anthropic-version": at.api_version} if at.api_version else {}
         return sdk.AsyncAnthropic(
             base_url=at.base_url,
             api_key=at.party.key,
-            default_headers=headers,
+            default_headers={**self.unsaid(sdk), **version},
             http_client=http,
             max_retries=0,
             open_telemetry=False,  # nothing about a case leaves by another way

@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from adapters._text import whole
@@ -135,7 +135,8 @@ async def complete(adapter: Adapter, messages: Sequence[Message], config: Genera
 
 def messages_sha256(messages: Sequence[Message]) -> str:
     """Hash of the exact messages: SHA-256 over canonical JSON, hex."""
-    text = json.dumps([asdict(m) for m in messages], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    plain = [{"role": m.role, "content": m.content} for m in messages]
+    text = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

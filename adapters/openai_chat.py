@@ -70,7 +70,13 @@ class OpenAIChat(HttpAdapter):
 
     def connect(self, sdk: ModuleType, http: Any) -> Client:
         key = self.endpoint.party.key or "none"  # the SDK wants one; `headers` leaves it out
-        return sdk.AsyncOpenAI(base_url=self.endpoint.base_url, api_key=key, http_client=http, max_retries=0)
+        return sdk.AsyncOpenAI(
+            base_url=self.endpoint.base_url,
+            api_key=key,
+            default_headers=self.unsaid(sdk),
+            http_client=http,
+            max_retries=0,
+        )
 
     def read(self, event: dict[str, Any], seen: Seen) -> None:
         seen.model = event.get("model") or seen.model

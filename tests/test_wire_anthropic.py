@@ -18,7 +18,7 @@ from adapters.errors import (
     Unavailable,
     UnknownModel,
 )
-from tests.wire import ASK, CONFIG, chunks, failed, opened, recorded, refused, text_of
+from tests.wire import ASK, CONFIG, about_this_machine, chunks, failed, opened, recorded, refused, text_of
 
 MODEL = "anthropic/claude-test"
 
@@ -50,6 +50,12 @@ async def test_only_what_the_api_takes_is_sent_and_told() -> None:
     assert wire.requests[0].headers["anthropic-version"] == "2026-10-21"
     assert wire.requests[0].headers["authorization"] == "Bearer sk-ant-test-123"
     assert "sk-ant" not in str(found)
+
+
+async def test_no_header_tells_about_this_machine() -> None:
+    wire = recorded("anthropic_normal")
+    await chunks(opened(MODEL, wire))
+    assert not about_this_machine(wire.requests[0])
 
 
 async def test_the_older_api_version_gets_temperature() -> None:

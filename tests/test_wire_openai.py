@@ -18,7 +18,7 @@ from adapters.errors import (
     Unavailable,
     UnknownModel,
 )
-from tests.wire import ASK, CONFIG, Wire, chunks, failed, opened, recorded, refused, text_of
+from tests.wire import ASK, CONFIG, Wire, about_this_machine, chunks, failed, opened, recorded, refused, text_of
 
 MODEL = "openai/gpt-test"
 
@@ -232,6 +232,12 @@ async def test_other_servers_get_nothing_that_was_meant_for_openai(monkeypatch: 
     monkeypatch.setenv("LAB_KEY", "lab-1")
     await chunks(opened("compatible/m", wire, base_url="http://127.0.0.1:9/v1", api_key_env="LAB_KEY"))
     assert wire.requests[1].headers["authorization"] == "Bearer lab-1"
+
+
+async def test_no_header_tells_about_this_machine() -> None:
+    wire = recorded("openai_normal")
+    await chunks(opened("compatible/m", wire, base_url="http://127.0.0.1:9/v1"))
+    assert not about_this_machine(wire.requests[0])
 
 
 async def test_two_servers_are_asked_each_at_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,12 @@ def recorded(name: str, *, size: int = 4096, then: Exception | None = None) -> W
     return Wire((REPLAY / f"{name}.sse").read_bytes(), size=size, then=then)
 
 
+def about_this_machine(request: httpx2.Request) -> list[str]:
+    """Headers by which an SDK tells the system, processor and Python it runs on."""
+    told = ("-os", "-arch", "-runtime", "-runtime-version", "-lang", "-package-version", "-async")
+    return [name for name in request.headers if name.lower().startswith("x-") and name.lower().endswith(told)]
+
+
 def refused(status: int, body: object, **headers: str) -> Wire:
     """A request that is refused with a JSON body."""
     return Wire(json.dumps(body).encode(), status=status, headers={"content-type": "application/json", **headers})

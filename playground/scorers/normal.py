@@ -13,16 +13,19 @@ NEGATIONS = (
 )  # fmt: skip
 ACCENTS = re.compile("([a-z])[\u0300-\u036f]+")
 NO_WORDS = re.compile(r"[\W_]+")
+NO_ASCII_WORDS = str.maketrans({chr(n): " " for n in range(128) if not chr(n).isalnum()})  # the same, ten times faster
 CLAUSE = re.compile(r"[.;:!?\n]| but | however | although | whereas |, (?=not |but )")
 
 
 def plain(text: str) -> str:
     """Lower case without accents, punctuation and Markdown; single spaces; known spellings unified."""
     folded = text.casefold()
-    if not folded.isascii():
+    if folded.isascii():
+        words = folded.translate(NO_ASCII_WORDS).split()
+    else:
         folded = ACCENTS.sub(r"\1", unicodedata.normalize("NFKD", folded))
         folded = unicodedata.normalize("NFC", folded)  # kana and Cyrillic keep their marks: が is not か
-    words = NO_WORDS.sub(" ", folded).split()
+        words = NO_WORDS.sub(" ", folded).split()
     return " ".join([SPELLINGS.get(word, word) for word in words])
 
 

@@ -85,9 +85,11 @@ class BatchRun:
             ask = self._ask_for(spec)
             todo = self._todo(spec, tally)
             async with asyncio.TaskGroup() as group:
-                for _ in range(self.work.lanes(spec)):
+                clock = asyncio.get_running_loop().time
+                begun = clock()
+                for number in range(self.work.lanes(spec)):
                     lane = group.create_task(self._lane(spec, tally, ask, todo))
-                    await asyncio.sleep(LANE_APART)
+                    await asyncio.sleep(max(0.0, begun + (number + 1) * LANE_APART - clock()))
                     if lane.done():  # nothing is left to be asked
                         break
         except* AdapterError as group:  # it could not be opened: one clear line, the others go on

@@ -34,7 +34,6 @@ class Playground:
     store: Store
     library: Library
     models: Models
-    background: Background
     cases: Cases
     limits: Limits
 
@@ -60,10 +59,11 @@ class Playground:
             store.close()
             raise
         limits = Limits(first=settings.first_token_limit, stall=settings.stall_limit)
-        return cls(
-            settings=settings, store=store, library=library, models=models, background=Background(), cases=cases,
-            limits=limits,
-        )  # fmt: skip
+        return cls(settings=settings, store=store, library=library, models=models, cases=cases, limits=limits)
+
+    @cached_property
+    def background(self) -> Background:
+        return Background()
 
     @cached_property
     def compare(self) -> "Compare":
@@ -107,7 +107,8 @@ class Playground:
         """Streams first, then what they still have to write, then the database."""
         if "compare" in vars(self):
             self.compare.close()
-        self.background.close()
+        if "background" in vars(self):
+            self.background.close()
         self.store.close()
 
     def __enter__(self) -> "Playground":

@@ -70,7 +70,8 @@ class Usual:
         if not self.mean:
             self.mean, self.deviation = seconds, seconds / 2
             for sleeper, loop in tuple(self._sleepers.items()):
-                loop.call_soon_threadsafe(sleeper.set)
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(sleeper.set)
             return
         self.deviation += NEWEST * (abs(seconds - self.mean) - self.deviation)
         self.mean += NEWEST * (seconds - self.mean)

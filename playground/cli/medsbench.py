@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -19,10 +19,13 @@ from rich.table import Table
 from playground.errors import BadInput
 from playground.medsbench.board import COLUMNS, METRIC_NAMES, categories
 from playground.medsbench.boardtable import SOURCES, Cell
+from playground.medsbench.importing import LICENCE
 from playground.medsbench.results import ModelResults
 from playground.service import Playground
-from playground.service.medsbench import LICENCE, Imported, MedsBench
 from playground.settings import from_environment
+
+if TYPE_CHECKING:
+    from playground.service.medsbench import Imported
 
 app = typer.Typer(no_args_is_help=True, help="MedS-Bench and MedS-Ins: released files in, results in and out.")
 errors, out = Console(stderr=True, highlight=False), Console(highlight=False)
@@ -61,7 +64,7 @@ def import_files(
         raise typer.Exit(1)
 
 
-def _say_imported(one: Imported) -> None:
+def _say_imported(one: "Imported") -> None:
     if one.refused:
         say(f"refused: {one.refused}")
     else:
@@ -74,6 +77,8 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score results files by the official rules, 0 to 100; every core is used."""
+    from playground.service.medsbench import MedsBench
+
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rows]}"))
     with Progress(*columns, console=errors) as progress:
         bars = {path: progress.add_task(path.name, total=1.0, rows="") for path in files}
@@ -232,4 +237,6 @@ def setup(
     folder: Annotated[Path | None, typer.Option(help="Default: NLTK's own folder; else name it in NLTK_DATA.")] = None,
 ) -> None:
     """Fetch NLTK's punkt_tab, which exact BLEU-1 needs."""
+    from playground.service.medsbench import MedsBench
+
     out.print(str(MedsBench.setup(folder)), markup=False, soft_wrap=True)

@@ -22,6 +22,7 @@ OVERLAP = ("medsbench_bleu1", "medsbench_rouge_l", "token_f1")
 CREDENTIALED = frozenset(  # derived from MIMIC, MedNLI or SEER, which no licence of a copy makes free
     f"task{n}" for n in (41, 42, 78, *range(83, 95), 112, 117, 118, 119, 131)
 )
+LICENCE = "as the data set's owner states"
 CREDENTIALED_SOURCE = re.compile(r"(?<![a-z])(?:mimic|mednli|seer(?![a-z])|physionet|i2b2|n2c2|eicu)", re.IGNORECASE)
 
 

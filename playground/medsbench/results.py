@@ -6,13 +6,12 @@ Rows are read as a stream and scored in chunks, so that memory does not grow wit
 
 import csv
 import io
-import multiprocessing
 import os
 import re
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -147,7 +146,7 @@ class Submit:
 
     def __init__(self, workers: int) -> None:
         self.workers, self.ahead = workers, 3 * workers
-        self.pool: ProcessPoolExecutor | None = None
+        self.pool: Executor | None = None
 
     def __call__(self, chunk: list[Row], small: bool) -> Future[dict[str, Tally]]:
         if self.workers == 1 or (small and self.pool is None):
@@ -155,6 +154,9 @@ class Submit:
             done.set_result(tally(chunk))
             return done
         if self.pool is None:  # spawned, not forked: the playground has threads
+            import multiprocessing
+            from concurrent.futures import ProcessPoolExecutor
+
             context = multiprocessing.get_context("spawn")
             self.pool = ProcessPoolExecutor(self.workers, mp_context=context)
         return self.pool.submit(tally, chunk)

@@ -14,7 +14,6 @@ from adapters import registry
 from adapters._breath import unwatched
 from adapters.loop import new_loop
 from playground import __version__
-from playground.batch import parquet
 from playground.batch.asking import Answer, Ask, ask_adapter
 from playground.batch.estimate import Estimate, estimate
 from playground.batch.log import Earlier, RunLog, answers, history_of, manifest_of, scores_of
@@ -185,6 +184,8 @@ class Batch:
 
     def write_parquet(self, directory: Path, path: Path, *, include_restricted: bool = False) -> int:
         """Write answers and scores as Parquet; returns the rows. Raises `BadInput`."""
+        from playground.batch import parquet
+
         used = {row["task"] for row in answers(directory)}
         metrics = dict.fromkeys(m for t in self._library.tasks() if t.id in used for m in t.scorers)
         rows = self.rows(directory)

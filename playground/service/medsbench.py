@@ -16,14 +16,13 @@ from playground.library import Library
 from playground.medsbench import boardtable, released, submission
 from playground.medsbench.boardtable import Cell, is_released, official_of
 from playground.medsbench.contribute import OPEN, contribution
-from playground.medsbench.importing import credentialed, task_for
+from playground.medsbench.importing import LICENCE, credentialed, task_for
 from playground.medsbench.results import TASK_ID, ModelResults, Seen, official_id, score_files
 from playground.medsbench.submission import Written
 from playground.models import Models
 from playground.store import Store
 from playground.task import Case, Task
 
-LICENCE = "as the data set's owner states"
 PATIENCE = 30.0  # seconds that a silent server is waited for
 
 

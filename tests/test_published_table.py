@@ -5,6 +5,7 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,6 +128,7 @@ def test_a_run_that_is_added_later_is_in_the_next_table(tmp_path: Path) -> None:
 
 
 def test_a_query_that_is_no_object_is_refused_in_words() -> None:
-    for query in ([], "x", None, {"category": ["a"]}):
+    queries: tuple[Any, ...] = ([], "x", None, {"category": ["a"]})
+    for query in queries:
         with pytest.raises(BadInput):
-            published_table.read(query)  # type: ignore[arg-type]
+            published_table.read(query)

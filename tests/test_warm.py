@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,8 +79,9 @@ def test_an_http_adapter_that_lacks_a_method_cannot_be_made() -> None:
     class Half(HttpAdapter):
         sdk, path = "openai", "/chat/completions"
 
+    half: Any = Half
     with pytest.raises(TypeError, match="abstract"):
-        Half(None)  # type: ignore[abstract, arg-type]
+        half(None)
 
 
 def _below(kind: type) -> list[type]:

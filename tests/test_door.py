@@ -288,3 +288,10 @@ def test_both_starts_shut_the_same_doors_and_stop_gracefully(
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     assert "Traceback" not in log.read_text()
+
+
+def test_a_stop_in_the_first_moment_is_graceful_too(started: tuple[int, subprocess.Popen[bytes], Path]) -> None:
+    _, process, log = started  # its port has only just answered
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert "Traceback" not in log.read_text()

@@ -148,6 +148,9 @@ def launch(playground: Playground, demo: gr.Blocks) -> None:
     settings = playground.settings
     check_address(settings)
     playground.models.warm().join()
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):  # before a first visitor is let in: a stop then saves what is written
+        signal.signal(name, lambda *_: stop.set())
     demo.launch(
         server_name=settings.host,
         server_port=settings.port,
@@ -162,8 +165,5 @@ def launch(playground: Playground, demo: gr.Blocks) -> None:
     )
     _settle()
     demo.server.config.timeout_graceful_shutdown = GRACE
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
     stop.wait()
     demo.close(verbose=False)

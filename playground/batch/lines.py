@@ -94,11 +94,11 @@ class Lines:
         with self._lock:
             if not self._unsynced:
                 return
-            try:
-                os.fsync(self._file.fileno())
-                self._unsynced = False
-            except OSError as error:
-                self._broken = error
+            self._unsynced = False
+        try:
+            os.fsync(self._file.fileno())  # without the lock: a slow disk holds no row up, and so no request
+        except OSError as error:
+            self._broken = error
 
     def close(self) -> None:
         """Raises `LogFailed` when the disk did not confirm the last rows."""

@@ -1,8 +1,10 @@
 """The log of a run: acknowledged rows stay, torn lines are passed over, one writer, one plan."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +153,43 @@ def test_several_rows_are_written_together(tmp_path: Path) -> None:
     lines.append({"a": 1}, {"a": 2})
     lines.close()
     assert [line["a"] for line in read_lines(tmp_path / "s.jsonl")] == [1, 2]
+
+
+def test_a_slow_disk_holds_no_row_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on, really = threading.Event(), threading.Event(), os.fsync
+
+    def slow(file: int) -> None:
+        begun.set()
+        assert go_on.wait(30)
+        really(file)
+
+    monkeypatch.setattr("playground.batch.lines.os.fsync", slow)
+    lines = Lines(tmp_path / "log.jsonl")
+    lines.append(row())
+    syncing = threading.Thread(target=lines.sync)
+    syncing.start()
+    assert begun.wait(30)
+    writing = threading.Thread(target=lines.append, args=(row("c2", "k2"),))
+    writing.start()
+    writing.join(10)
+    assert not writing.is_alive(), "a row waits for the disk"
+    go_on.set()
+    syncing.join(30)
+    lines.close()
+    assert [r["case"] for r in read_lines(tmp_path / "log.jsonl")] == ["c1", "c2"]
+
+
+def test_a_disk_that_refuses_to_sync_is_told_at_the_next_row_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("playground.batch.lines.os.fsync", broken)
+    lines = Lines(tmp_path / "log.jsonl")
+    lines.append(row())
+    lines.sync()
+    with pytest.raises(LogFailed, match="Input/output error"):
+        lines.append(row("c2", "k2"))
+    with pytest.raises(LogFailed, match="Input/output error"):
+        lines.close()

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground.library import Library
-from playground.medsbench.results import ModelResults
 from playground.scorers import all_scorers
 from playground.task import Case, Task
+
+if TYPE_CHECKING:  # a run's start would wait for it
+    from playground.medsbench.results import ModelResults
 
 GONE, CHANGED = "its case is not here (import it again)", "its case has changed since it was asked"
 NO_REFERENCE, WHOLE_SET = "no reference", "a figure of the whole set, see the paper's table"
@@ -68,7 +70,7 @@ class Outcome:
 
     figures: dict[str, dict[str, dict[str, Figure]]] = field(default_factory=dict)
     left_out: dict[str, Counter[str]] = field(default_factory=dict)
-    paper: tuple[ModelResults, ...] = ()  # one for each model and source, by the official rules, 0 to 100
+    paper: "tuple[ModelResults, ...]" = ()  # one for each model and source, by the official rules, 0 to 100
     scored: int = 0
 
     def leave_out(self, model: str, reason: str, rows: int = 1) -> None:

@@ -14,7 +14,6 @@ from rich.table import Table
 
 from playground.batch.plan import read_plan
 from playground.cli.batchrun import agree, go, print_estimates, print_table, report, say
-from playground.cli.batchscore import print_outcome
 from playground.errors import BadInput
 from playground.service import Playground
 from playground.settings import from_environment
@@ -111,6 +110,8 @@ def score(
     include_restricted: Annotated[bool, typer.Option(help="Write the texts of restricted cases, too.")] = False,
 ) -> None:
     """Score a run's answers and show the paper's table; asks nobody, at any time, as often as wanted."""
+    from playground.cli.batchscore import print_outcome
+
     with opened() as playground:
         outcome = playground.batch.score(directory)
         if as_json:

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from playground.batch.outcome import Outcome
 from playground.cli.batchrun import print_table, say
-from playground.cli.medsbench import print_board
+from playground.cli.medsbenchtables import print_boards
 from playground.medsbench.boardtable import own_cells
 
 out = Console(highlight=False)
@@ -23,9 +23,7 @@ def print_outcome(outcome: Outcome) -> None:
                 table.add_row(escape(model), task, metric, mean, str(figure.n), escape(without))
     print_table(table, to=out)
     out.print()
-    cells = [cell for result in outcome.paper for cell in own_cells(result, None)]
-    for at in dict.fromkeys((c.category, c.source) for c in cells):
-        print_board([c for c in cells if (c.category, c.source) == at])
+    print_boards([cell for result in outcome.paper for cell in own_cells(result, None)])
     for model, reasons in outcome.left_out.items():
         for reason, rows in reasons.items():
             say(f"{model}: {rows} requests have no score: {reason}")

@@ -4,8 +4,7 @@ Parses and prints; the work is the service's.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,13 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-from rich.table import Table
 
 from playground.errors import BadInput
-from playground.medsbench.board import COLUMNS, METRIC_NAMES, categories
-from playground.medsbench.boardtable import SOURCES, Cell
 from playground.medsbench.importing import LICENCE
-from playground.medsbench.results import ModelResults
 from playground.service import Playground
 from playground.settings import from_environment
 
@@ -29,7 +24,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="MedS-Bench and MedS-Ins: released files in, results in and out.")
 errors, out = Console(stderr=True, highlight=False), Console(highlight=False)
-WIDE = 240  # columns of a table that is not printed on a terminal
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -77,6 +71,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score results files by the official rules, 0 to 100; every core is used."""
+    from playground.cli.medsbenchtables import print_scores
     from playground.service.medsbench import MedsBench
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rows]}"))
@@ -95,52 +90,7 @@ def score(
     if as_json:
         print(json.dumps({m: r.as_json() for m, r in found.items()}, ensure_ascii=False, indent=2))
         return
-    for category in categories():
-        _print_scores(category, found)
-
-
-def _print_scores(category: str, found: Mapping[str, ModelResults]) -> None:
-    columns = {m: {k[1]: v for k, v in r.columns().items() if k[0] == category} for m, r in found.items()}
-    shown = [c for c in COLUMNS if c.category == category and any(c.name in v for v in columns.values())]
-    if not shown:
-        return
-    metrics = "/".join(dict.fromkeys(METRIC_NAMES[m] for c in shown for m in c.metrics))
-    table = _table(f"{category} ({metrics})", [c.name for c in shown] + ["Avg."])
-    for model, result in found.items():
-        cells = []
-        for c in shown:
-            figures = columns[model].get(c.name)
-            cells.append(f"{_joined([figures[m] for m in c.metrics])} (n={figures['n']})" if figures else "-")
-        mean = result.averages().get(category)
-        cells.append(_average(mean) if mean else "-")
-        table.add_row(model, *cells)
-    _print(table)
-    tokenisers = {
-        name for r in found.values() for t, name in r.tokenisers().items() if any(t in c.tasks for c in shown)
-    }
-    if tokenisers:
-        out.print(f"BLEU-1 tokens: {', '.join(sorted(tokenisers))}; ROUGE-L: rouge 1.0.1")
-
-
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(box=None, title=title, title_justify="left")
-    for name in ("Model", *columns):
-        table.add_column(name, overflow="fold")  # a narrow terminal breaks a value, but never cuts it
-    return table
-
-
-def _print(table: Table) -> None:
-    (out if out.is_terminal else Console(highlight=False, width=WIDE)).print(table)
-
-
-def _average(mean: Mapping[str, object]) -> str:
-    value = _joined([float(str(v)) for k, v in mean.items() if k != "missing"])
-    missing = mean["missing"]
-    return f"({value}: {len(missing)} columns missing)" if isinstance(missing, list) and missing else value
-
-
-def _joined(values: Sequence[float]) -> str:
-    return "/".join(f"{v:.2f}" for v in values)
+    print_scores(found)
 
 
 @app.command()
@@ -169,40 +119,16 @@ def table(
     as_json: AsJson = False,
 ) -> None:
     """Show the published results beside the runs in the database; errors are marked with !."""
+    from playground.cli.medsbenchtables import print_boards
+    from playground.medsbench.boardtable import SOURCES
+
     with opened() as playground:
         cells = playground.medsbench.table(category)
     if as_json:
         lines = [{**asdict(c), "source": SOURCES[c.source]} for c in cells]
         print(json.dumps(lines, ensure_ascii=False, indent=2))
         return
-    for at in dict.fromkeys((c.category, c.source) for c in cells):
-        print_board([c for c in cells if (c.category, c.source) == at])
-
-
-def print_board(cells: Sequence[Cell]) -> None:
-    """One table of the paper, the cells of one category and source; what is wrong with a cell stands below."""
-    columns = list(dict.fromkeys(c.column for c in cells))
-    marks = list(dict.fromkeys(c.error for c in cells if c.error))
-    metrics = ", ".join(dict.fromkeys(c.metric for c in cells if c.metric))
-    title = f"{cells[0].category}: {SOURCES[cells[0].source]}" + (f" ({metrics})" if metrics else "")
-    sizes = {name: Counter(c.n for c in cells if c.column == name).most_common(1)[0][0] for name in columns}
-    shown = _table(title, [name + (f"\nn={sizes[name]}" if sizes[name] else "") for name in columns])
-    for model in dict.fromkeys(c.model for c in cells):
-        own = {c.column: c for c in cells if c.model == model}
-        shown.add_row(model, *(_cell(own.get(name), sizes[name], marks) for name in columns))
-    _print(shown)
-    for number, mark in enumerate(marks, 1):
-        out.print(f"  !{number} {mark}", markup=False, soft_wrap=True)
-    for caveat in dict.fromkeys(f"{c.column}: {c.caveat}" for c in cells if c.caveat):
-        out.print(f"  {caveat}", markup=False, soft_wrap=True)
-    out.print()
-
-
-def _cell(cell: Cell | None, size: str, marks: Sequence[str]) -> str:
-    if cell is None:
-        return ""
-    mark = f" !{marks.index(cell.error) + 1}" if cell.error else ""
-    return cell.value + (f" (n={cell.n})" if cell.n != size else "") + mark
+    print_boards(cells)
 
 
 @app.command()

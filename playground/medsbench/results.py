@@ -7,7 +7,6 @@ Rows are read as a stream and scored in chunks, so that memory does not grow wit
 import csv
 import io
 import os
-import re
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -22,12 +21,12 @@ from adapters.recordings import COLUMNS, LARGEST_CELL, model_name
 from playground.errors import BadFile, BadInput
 from playground.medsbench.board import COLUMNS as TABLE
 from playground.medsbench.board import OVERLAP, average, categories, column_of
+from playground.medsbench.official import official_id
 from playground.medsbench.tally import LANGUAGE, Row, Tally, tally
 from playground.scorers.official_text import tokeniser
 
 CHUNK = 500  # rows of one job
 ALONE = 2 * CHUNK  # files up to this many rows are scored without further processes
-TASK_ID = re.compile(r"(?:task)?_?0*(\d+)(?:\.0|_.*)?", re.IGNORECASE)
 Seen = Callable[[Path, int, float], object]  # file, rows scored, share of the file
 
 
@@ -170,12 +169,6 @@ def _pool(workers: int) -> Iterator[Submit]:
     finally:
         if submit.pool is not None:
             submit.pool.shutdown(cancel_futures=True)
-
-
-def official_id(text: str) -> str:
-    """`52`, `task52`, `task52_mmedbench` -> `task52`; what is none of these stays as it is."""
-    match = TASK_ID.fullmatch(text.strip())
-    return f"task{match.group(1)}" if match else text.strip()
 
 
 def _known(rows: Iterator[Row], left_out: Counter[str]) -> Iterator[Row]:

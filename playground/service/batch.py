@@ -24,7 +24,6 @@ from playground.batch.runner import BatchRun
 from playground.batch.scoring import catch_up, score
 from playground.errors import BadInput, StoreFailed
 from playground.library import Library
-from playground.medsbench.boardtable import own_runs
 from playground.models import Models, ModelSpec
 from playground.store import Store
 
@@ -150,6 +149,8 @@ class Batch:
 
         While a run writes into the folder, or where it may not be written, nothing is written down.
         """
+        from playground.medsbench.boardtable import own_runs
+
         outcome, tasks = score(directory, self._library), {task.id: task for task in self._library.tasks()}
         outcome.paper = tuple(own_runs(self.rows(directory), tasks))
         return outcome

@@ -8,7 +8,7 @@ from pathlib import Path
 from adapters.recordings import Recorded, Unreadable, model_name, read_results_csv
 from playground.errors import BadFile
 from playground.library import Library
-from playground.medsbench.results import official_id
+from playground.medsbench.official import official_id
 from playground.models import Models, ModelSpec
 from playground.store import Store
 from playground.task import RAW, Case, Task

@@ -17,7 +17,8 @@ from playground.medsbench import boardtable, released, submission
 from playground.medsbench.boardtable import Cell, is_released, official_of
 from playground.medsbench.contribute import OPEN, contribution
 from playground.medsbench.importing import LICENCE, credentialed, task_for
-from playground.medsbench.results import TASK_ID, ModelResults, Seen, official_id, score_files
+from playground.medsbench.official import TASK_ID, official_id
+from playground.medsbench.results import ModelResults, Seen, score_files
 from playground.medsbench.submission import Written
 from playground.models import Models
 from playground.store import Store

@@ -9,7 +9,8 @@ import pytest
 
 from playground.errors import BadFile, BadInput
 from playground.medsbench import submission
-from playground.medsbench.results import CHUNK, official_id, score_files
+from playground.medsbench.official import official_id
+from playground.medsbench.results import CHUNK, score_files
 from playground.scorers.official_text import tokeniser
 from playground.store import Store
 from tests.medsbench.helpers import playground, released, results

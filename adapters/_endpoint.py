@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from adapters._faults import Party
 from adapters.errors import BadRequest, Unavailable
@@ -26,7 +26,7 @@ class Kind:
 
     provider: str
     who: str
-    sdk: str
+    package: str  # that makes the requests
     needs: str  # what pip installs
     base_url: str | None = None
     key_env: str | None = None
@@ -57,6 +57,11 @@ class Endpoint:
         """What answers here: address, model, version of the API, also from the environment. No secrets."""
         return f"{_shown(self.base_url)} {self.party.model}" + (f" {self.api_version}" if self.api_version else "")
 
+    def at(self, path: str) -> str:
+        """The address of a path of the API; a query of `base_url` stays behind it."""
+        parts = urlsplit(self.base_url)
+        return urlunsplit(parts._replace(path=parts.path.rstrip("/") + path))
+
     @property
     def on_loopback(self) -> bool:
         return _is_loopback(self.base_url)
@@ -64,7 +69,7 @@ class Endpoint:
 
 def why_not(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
     """Why the model cannot be asked from here, with the fix; None if it can."""
-    if not _installed(kind.sdk, "aiohttp"):
+    if not _installed(kind.package, "aiohttp"):
         return f"The package for it is missing. Run: pip install {kind.needs}"
     try:
         read_endpoint(kind, name, options, env)
@@ -89,8 +94,8 @@ def receiver(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str
 
 
 def open_endpoint(kind: Kind, name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> Endpoint:
-    """As `read_endpoint`; raises `Unavailable` also where the SDK is not installed."""
-    if not _installed(kind.sdk, "aiohttp"):
+    """As `read_endpoint`; raises `Unavailable` also where a package is not installed."""
+    if not _installed(kind.package, "aiohttp"):
         raise Unavailable("The package for it is missing.", fix=f"Run: pip install {kind.needs}")
     return read_endpoint(kind, name, options, env)
 

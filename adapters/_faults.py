@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from adapters.errors import (
     AdapterError,
@@ -79,6 +80,8 @@ def fault(
     status = complaint.status if status is None else status
     words, message = complaint.words, party.clean(complaint.message)
     said = f": {message}" if message else "."
+    if status is not None and 300 <= status < 400:
+        return _moved(party, headers or {})
     if status == 402 or words & NO_CREDIT or "credit balance" in message.lower():
         return Unavailable(f"{party.who} gives no more answers to this account{said}", fix="Check plan and billing.")
     if status in (401, 403) or words & NO_KEY:
@@ -98,6 +101,22 @@ def fault(
         return BadRequest(f"{party.who} answered with status {status}{said}", fix="Check `base_url` in models.yaml.")
     code = f" (status {status})" if status else ""
     return ServerFailed(f"{party.who} failed{code}{said}")
+
+
+def _moved(party: Party, headers: Mapping[str, str]) -> AdapterError:
+    """Nobody follows: the page says where a text goes, and a server does not change that."""
+    fix = "If the text may go there, write the new address as `base_url` in models.yaml."
+    return Unavailable(f"{party.who} sends requests on{_where(party, headers.get('location', ''))}.", fix=fix)
+
+
+def _where(party: Party, location: str) -> str:
+    """Without user name, password and query."""
+    try:
+        parts = urlsplit(party.clean(location))
+    except ValueError:
+        return ""
+    host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+    return f" to {host}{parts.path}" if host or parts.path else ""
 
 
 def _no_access(party: Party, status: int | None, said: str) -> AdapterError:

@@ -1,9 +1,8 @@
-"""One streamed answer over HTTP: clients, server-sent events, limits and retries; knows no API's fields.
+"""One streamed answer over HTTP: clients, server-sent events, limits and retries; knows no API's fields and no SDK.
 
-Measured on 2 cores (400 streams): an SDK's chunk objects cost 77 microseconds a token, raw events read through the
-same SDK 24; aiohttp costs 1 ms a request where the default transport costs 3 to 7. So the SDK's client makes the
-request through `_transport`, and the events are read here. It is asked by its `post`: the verbs of its resources walk
-the types of whatever they are given (0.1 ms a request without the messages, 0.4 with them).
+Measured on 2 cores (400 streams): raw events read here cost 24 microseconds a token, an SDK's chunk objects 77; aiohttp
+costs 1 ms a request where the default transport costs 3 to 7. So httpx2 makes the request through `_transport`, and the
+events are read here. A provider's SDK may make it instead (`_sdk.py`).
 """
 
 import asyncio
@@ -15,7 +14,6 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, nullcontext
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -31,19 +29,16 @@ from adapters.base import Chunk, GenerateConfig, Message, StopReason, Usage
 from adapters.errors import AdapterError, ConnectionBroken, Malformed, TooSlow
 from adapters.retry import retrying
 
-WARMING, WARM = threading.Lock(), set[str]()  # SDKs that are loaded
+WARMING, WARM = threading.Lock(), set[str]()  # packages that are loaded
 BREATH = Breath()  # of all streams of this process
 CONNECTIONS = 1000
 CONNECT_LIMIT = 10.0  # seconds
 KEPT_ALIVE = 30.0  # seconds that an idle connection is kept
+JSON = {"Content-Type": "application/json", "Accept": "application/json"}  # of the request, as the SDKs say it
 AFTER_STOP = 5.0  # seconds that token counts may come after the answer has ended
 AFTER_END = 0.2  # seconds that the server may take to close after it said it is done
-MACHINE = (
-    "X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime",
-    "X-Stainless-Runtime-Version", "X-Stainless-Async",
-)  # fmt: skip
 HIDDEN = {"messages", "system", "stream", "stream_options"}  # body fields that are not generation parameters
-Client = Any  # AsyncOpenAI or AsyncAnthropic, not imported here
+Client = Any  # httpx2.AsyncClient, or an SDK's client on one; not imported here
 
 
 @dataclass
@@ -74,9 +69,9 @@ class Seen:
 
 
 class HttpAdapter(ABC):
-    """Base of the adapters on an SDK whose client has `post`. A subclass gives the three methods."""
+    """Base of the adapters whose answers are streams of events. A subclass gives `path`, `body` and `read`."""
 
-    sdk: str  # module
+    package = "httpx2"  # that makes the request
     path: str  # of the API, after the base address
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -89,20 +84,29 @@ class HttpAdapter(ABC):
         """The request's body; everything but the messages is told as `parameters`."""
 
     @abstractmethod
-    def connect(self, sdk: ModuleType, http: Any) -> Client:
-        """The SDK's client on this httpx2 client."""
-
-    def unsaid(self, sdk: ModuleType) -> dict[str, Any]:
-        """For a client's default headers: what the SDK would tell the receiver about this machine is left out."""
-        return dict.fromkeys(MACHINE, sdk.omit)
-
-    def headers(self, sdk: ModuleType) -> dict[str, Any]:
-        """Headers of every request beside the client's own."""
-        return {}
-
-    @abstractmethod
     def read(self, event: dict[str, Any], seen: Seen) -> None:
         """Note what one event says."""
+
+    def connect(self, http: Any) -> Client:
+        """What asks, on this httpx2 client: by default that client itself."""
+        key = self.endpoint.party.key
+        http.headers.update({**JSON, **({"Authorization": f"Bearer {key}"} if key else {})})
+        return http
+
+    async def post(self, client: Client, body: bytes) -> Any:
+        """The httpx2 response to this body, unread. Raises an `AdapterError`, or what a broken connection raises."""
+        request = client.build_request("POST", self.endpoint.at(self.path), content=body)
+        response = await client.send(request, stream=True)
+        if not response.is_success:
+            said = await response.aread()  # and lets it go
+            raise fault(self.endpoint.party, _parsed(said), status=response.status_code, headers=response.headers)
+        return response
+
+    def http(self, **options: Any) -> Any:
+        """An httpx2 client; without a transport in `options` it has to know the proxies of the environment."""
+        import httpx2
+
+        return httpx2.AsyncClient(**options)
 
     @classmethod
     def warm(cls) -> None:
@@ -111,10 +115,10 @@ class HttpAdapter(ABC):
         Of many requests that come at once one does the work: a client costs 27 ms, 200 of them 5 s of CPU.
         """
         with WARMING:
-            if cls.sdk not in WARM:
-                importlib.import_module(cls.sdk)
+            if cls.package not in WARM:
+                importlib.import_module(cls.package)
                 importlib.import_module("adapters._transport")
-                WARM.add(cls.sdk)
+                WARM.add(cls.package)
 
     def sent(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
         """The parameters as a request carries them; in the key of batch runs."""
@@ -179,36 +183,27 @@ class HttpAdapter(ABC):
                     seen.alive, deadline = False, clock() + self.endpoint.stall_limit
 
     async def _response(self, stack: AsyncExitStack, client: Client, body: dict[str, Any], deadline: float) -> Any:
-        sdk = sys.modules[self.sdk]
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self._post(sdk, client, body)
+                try:
+                    response = await self.post(client, _encoded(body))
+                except _broken() as error:  # also a connection that took too long to open
+                    raise self.no_connection() from error
                 stack.push_async_callback(response.aclose)
                 kind = response.headers.get("content-type", "")
                 text = (await response.aread()).decode(errors="replace") if "html" in kind or "json" in kind else None
         except TimeoutError as error:
             raise self._too_slow(False) from error
-        except sdk.APIStatusError as error:
-            raise fault(
-                self.endpoint.party, error.body, status=error.status_code, headers=error.response.headers
-            ) from error
-        except (*_broken(), sdk.APIConnectionError) as error:
-            fix = (
-                "Start the server, or correct `base_url` in models.yaml." if self.endpoint.on_loopback else "Try again."
-            )
-            raise ConnectionBroken(f"No connection to {self._who}.", fix=fix) from error
+        except _broken() as error:
+            raise self.no_connection() from error
         if text is not None:
             raise self._no_stream(text)
         return response
 
-    async def _post(self, sdk: ModuleType, client: Client, body: dict[str, Any]) -> Any:
-        """The SDK's request, as the httpx2 response with its body unread."""
-        options = {"headers": {"Content-Type": "application/json", **self.headers(sdk)}}
-        stream = await client.post(
-            self.path, cast_to=object, content=_encoded(body), options=options, stream=True,
-            stream_cls=sdk.AsyncStream[object],
-        )  # fmt: skip
-        return stream.response
+    def no_connection(self) -> ConnectionBroken:
+        own = self.endpoint.on_loopback
+        fix = "Start the server, or correct `base_url` in models.yaml." if own else "Try again."
+        return ConnectionBroken(f"No connection to {self._who}.", fix=fix)
 
     async def _block(self, blocks: Any, deadline: float, begun: bool) -> bytes | None:
         """The next network read; None at the end. Raises `TooSlow` or `ConnectionBroken`."""
@@ -249,10 +244,7 @@ class HttpAdapter(ABC):
 
     def _no_stream(self, text: str) -> AdapterError:
         """An answer in one piece: an error that came with status 200, or not the API that was meant."""
-        try:
-            body = json.loads(text)
-        except ValueError:
-            body = None
+        body = _parsed(text)
         if isinstance(body, dict) and body.get("error"):
             return fault(self.endpoint.party, body)
         what = f"{self._who} did not answer with a stream of events."
@@ -261,7 +253,7 @@ class HttpAdapter(ABC):
     async def _client(self) -> Client:
         """This loop's client. Its keeper is an async generator: a loop closes those when it ends."""
         loop = asyncio.get_running_loop()
-        if self.sdk not in WARM:
+        if self.package not in WARM:
             await asyncio.to_thread(self.warm)  # a second; other streams go on
         if loop not in self._clients:
             keeper = self._keep(loop)
@@ -269,15 +261,14 @@ class HttpAdapter(ABC):
         return self._clients[loop][1]
 
     async def _keep(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[Client, None]:
-        sdk = sys.modules[self.sdk]
-        client = self.connect(sdk, self._http(sdk))
+        http = self._opened()
         try:
-            yield client
+            yield self.connect(http)
         finally:
             self._clients.pop(loop, None)
-            await client.close()
+            await http.aclose()
 
-    def _http(self, sdk: ModuleType) -> Any:
+    def _opened(self) -> Any:
         import httpx2
 
         from adapters._transport import Transport
@@ -286,12 +277,14 @@ class HttpAdapter(ABC):
         if transport is None and not self._by_proxy():
             certificates = httpx2.create_ssl_context() if secure else None
             transport = Transport(limit=CONNECTIONS, connect=CONNECT_LIMIT, kept_alive=KEPT_ALIVE, secure=certificates)
-        return sdk.DefaultAioHttpClient(
+        limits = httpx2.Limits(
+            max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT_ALIVE
+        )
+        return self.http(
             timeout=httpx2.Timeout(None, connect=CONNECT_LIMIT),
-            limits=httpx2.Limits(
-                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT_ALIVE
-            ),
-            transport=transport,  # None: the SDK's own, which knows proxies
+            limits=limits,
+            transport=transport,
+            follow_redirects=False,  # decision 12
         )
 
     def _by_proxy(self) -> bool:
@@ -307,6 +300,14 @@ def _encoded(body: dict[str, Any]) -> bytes:
         return orjson.dumps(body)
     except orjson.JSONEncodeError:  # half a character, a whole number of more than 64 bits
         return json.dumps(body).encode()
+
+
+def _parsed(said: str | bytes) -> object:
+    """The JSON in it; else the text."""
+    try:
+        return json.loads(said)
+    except ValueError:
+        return said if isinstance(said, str) else said.decode(errors="replace")
 
 
 def _broken() -> tuple[type[BaseException], ...]:

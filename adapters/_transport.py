@@ -1,4 +1,4 @@
-"""aiohttp under an SDK's httpx2 client, on sockets that can be left alone for a while; knows no API and no proxy.
+"""aiohttp under an httpx2 client, on sockets that can be left alone for a while; knows no API and no proxy.
 
 The SDKs bring such a transport, but hide the connection. A loop wakes for every packet, whoever reads it: at 400
 streams of 50 tokens a second that is most of the work, and the kernel would gather them for nothing. Figures stand in
@@ -29,13 +29,13 @@ class Transport(httpx2.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Raises what aiohttp raises; the SDKs turn that into their connection error."""
+        """Raises what aiohttp raises; an SDK turns that into its own connection error."""
         answer = await self._session.request(
             request.method,
             str(request.url),
             headers=request.headers.multi_items(),
             data=await request.aread() or None,
-            allow_redirects=False,  # httpx2 follows them
+            allow_redirects=False,  # what is done about them is httpx2's affair
         )
         return httpx2.Response(
             answer.status,

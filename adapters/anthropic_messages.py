@@ -7,18 +7,18 @@ the older models that still take them. There is no seed.
 
 import os
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 from adapters._endpoint import Kind, open_endpoint, receiver, why_not
-from adapters._http import Client, HttpAdapter, Seen
+from adapters._http import Client, Seen
+from adapters._sdk import SdkAdapter
 from adapters.base import Adapter, Example, GenerateConfig, Message, StopReason
 
 PROVIDER = "anthropic"
 KIND = Kind(
     provider=PROVIDER,
     who="Anthropic",
-    sdk="anthropic",
+    package="anthropic",
     needs="'anthropic>=2,<3' 'aiohttp>=3.14'",
     base_url="https://api.anthropic.com",  # ANTHROPIC_BASE_URL is not read: the page promises where the text goes
     key_env="ANTHROPIC_API_KEY",
@@ -48,8 +48,8 @@ def create(name: str, options: Mapping[str, Any], examples: Sequence[Example]) -
     return AnthropicMessages(open_endpoint(KIND, name, options, os.environ))
 
 
-class AnthropicMessages(HttpAdapter):
-    sdk = "anthropic"
+class AnthropicMessages(SdkAdapter):
+    package = "anthropic"
     path = "/v1/messages"
 
     def body(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
@@ -70,13 +70,13 @@ class AnthropicMessages(HttpAdapter):
             **at.extra,
         }
 
-    def connect(self, sdk: ModuleType, http: Any) -> Client:
+    def connect(self, http: Any) -> Client:
         at = self.endpoint
         version = {"anthropic-version": at.api_version} if at.api_version else {}
-        return sdk.AsyncAnthropic(
+        return self.sdk.AsyncAnthropic(
             base_url=at.base_url,
             api_key=at.party.key,
-            default_headers={**self.unsaid(sdk), **version},
+            default_headers={**self.unsaid(), **version},
             http_client=http,
             max_retries=0,
             open_telemetry=False,  # nothing about a case leaves by another way

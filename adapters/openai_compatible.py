@@ -1,25 +1,25 @@
 """Any server that speaks OpenAI's chat completions, `compatible/NAME`: vLLM, Ollama, llama.cpp, TGI, LM Studio.
 
-Every entry of models.yaml has an address of its own, so several servers can be offered at once. Options:
+It is asked without OpenAI's SDK, which would send OpenAI's headers and read OpenAI's variables. Every entry of
+models.yaml has an address of its own, so several servers can be offered at once. Options:
 base_url or base_url_env (one is needed, with its /v1), model or model_env (the name to send; default NAME),
 api_key_env (default: no key is sent); the rest as in openai_chat.
 """
 
 import os
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
+from adapters._chat import ChatCompletions
 from adapters._endpoint import Kind, open_endpoint, receiver, why_not
 from adapters.base import Adapter, Example
-from adapters.openai_chat import OpenAIChat
 
 PROVIDER = "compatible"
 KIND = Kind(
     provider=PROVIDER,
     who="The server",
-    sdk="openai",
-    needs="'openai>=3,<4' 'aiohttp>=3.14'",
+    package="httpx2",
+    needs="'httpx2>=2.16,<3' 'aiohttp>=3.14'",
     without=frozenset({"api_version"}),
 )
 
@@ -40,14 +40,5 @@ def create(name: str, options: Mapping[str, Any], examples: Sequence[Example]) -
     return OpenAICompatible(open_endpoint(KIND, name, options, os.environ))
 
 
-class OpenAICompatible(OpenAIChat):
-    """The SDK adds organisation, project and further headers for OpenAI from the environment: nobody else gets them."""
-
-    def headers(self, sdk: ModuleType) -> dict[str, Any]:
-        key, foreign = self.endpoint.party.key, ("OpenAI-Organization", "OpenAI-Project", *_own_headers())
-        return {name: sdk.omit for name in foreign} | {"Authorization": f"Bearer {key}" if key else sdk.omit}
-
-
-def _own_headers() -> list[str]:
-    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
-    return [line.partition(":")[0].strip().title() for line in lines if ":" in line]
+class OpenAICompatible(ChatCompletions):
+    """The key of its own entry is all it gets besides the case."""

@@ -27,6 +27,7 @@ from playground.errors import BadInput
 from playground.models import ModelSpec
 
 CONNECT_LIMIT = 5.0  # seconds; Ray itself tries an address where nobody listens for minutes
+STREAMS = 100  # that one process of a node reads at once; more of them end late (cluster.md)
 OBJECTS = 128 * 2**20  # bytes of shared memory of a cluster on this machine; Ray would take a third of it all
 TOKEN_FIX = "Run this on one of its nodes, with the cluster's token in ~/.ray/auth_token or RAY_AUTH_TOKEN_PATH."
 
@@ -122,7 +123,8 @@ def _ask_for(ray: Any, work: Work, spec: ModelSpec, pace: LocalPace) -> Ask:
 def _places(ray: Any, work: Work, spec: ModelSpec) -> list[dict[str, Any]]:
     """Where a model's actors go: a local one to its share of the GPUs, any other, or without GPUs, to every node.
 
-    With more local models than GPUs, the last ones wait until another has ended and let go of its own.
+    With more local models than GPUs, the last ones wait until another has ended and let go of its own. A node gets
+    several actors of any other, one a core at most, where a single process would have to read too many answers.
     """
     gpus = int(ray.cluster_resources().get("GPU", 0))
     local = [s.model for s in work.specs if s.model.startswith("local/")]
@@ -130,9 +132,14 @@ def _places(ray: Any, work: Work, spec: ModelSpec) -> list[dict[str, Any]]:
         return [{"num_gpus": 1}] * share(gpus, len(local), local.index(spec.model))
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-    # measured: an actor that needs nothing goes to any node, whatever the strategy; one byte of memory holds it there
-    return [{"memory": 1, "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=True)} for node in alive]
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    wanted = 1 if spec.model in local else -(-work.lanes(spec) // (STREAMS * len(alive)))
+    return [
+        # an actor that needs nothing goes to any node, whatever the strategy; one byte of memory holds it there
+        {"memory": 1, "scheduling_strategy": NodeAffinitySchedulingStrategy(node["NodeID"], soft=True)}
+        for node in alive
+        for _ in range(max(1, min(wanted, int(node["Resources"].get("CPU", 1)))))
+    ]
 
 
 def share(gpus: int, models: int, number: int) -> int:

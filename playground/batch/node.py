@@ -15,8 +15,9 @@ from typing import Any
 from adapters._breath import unwatched
 from adapters.base import Adapter, Chunk, Drain, Example, GenerateConfig, Message
 from adapters.errors import AdapterError, Unavailable
-from adapters.registry import create
+from adapters.registry import create, warm
 from playground import __version__
+from playground.batch.collector import everything_stays
 from playground.models import ModelSpec
 
 
@@ -61,12 +62,15 @@ class Asker:
         self._opened_once = asyncio.Lock()
 
     async def start(self) -> Unavailable | None:
-        """Open everything; what is in the way comes back as a value."""
+        """Open and load everything; what is in the way comes back as a value."""
         try:
             for task in self._opening.identities:
                 await self._adapter(task)
         except AdapterError as error:
             return Unavailable(f"Node {self._node}: {error.args[0]}", fix=error.fix)
+        # else the first requests wait, and then go all at once
+        await asyncio.to_thread(warm, [self._opening.spec.model])
+        everything_stays()
         return None
 
     async def ask(self, request: Request) -> Reply:

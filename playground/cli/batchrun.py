@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from playground.batch.collector import everything_stays
 from playground.batch.estimate import Estimate
 from playground.batch.lines import LogFailed
 from playground.batch.plan import Work
@@ -82,7 +83,7 @@ def go(playground: Playground, work: Work, directory: Path, *, reuse: Path | Non
         os.nice(NICE)
     progress = Progress(errors)
     try:
-        with _everything_stays():
+        with _collector_rests():
             if not cluster:
                 playground.batch.warm(work)
         with progress, _interrupts(progress) as ready:
@@ -105,16 +106,13 @@ def go(playground: Playground, work: Work, directory: Path, *, reuse: Path | Non
 
 
 @contextmanager
-def _everything_stays() -> Iterator[None]:
-    """Packages and cases that are loaded by the end of this stay: the collector need not look at them, nor often at
-    anything else. A run needs a fifth less CPU (decision 15).
-    """
+def _collector_rests() -> Iterator[None]:
+    """While everything is loaded; after that it is told that it stays."""
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
-        gc.set_threshold(100_000, 20, 1000)
+        everything_stays()
         gc.enable()
 
 

@@ -30,7 +30,9 @@ NOT_ALIKE = {"created", "first_token_s", "total_s"}  # from one run to the next
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Two nodes, one with a pretended GPU, as an operator starts them: token and keys in their environment."""
+    """Two nodes as an operator starts them, token and keys in their environment: one has a core, the other has two and
+    a pretended GPU.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", TOKEN)
@@ -41,7 +43,7 @@ def cluster() -> Iterator[Any]:
         except ImportError:
             missing("Ray", "pip install -e '.[cluster]'")
         running = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        running.add_node(num_cpus=1, num_gpus=1)
+        running.add_node(num_cpus=2, num_gpus=1)
         yield running
         running.shutdown()
 
@@ -120,6 +122,15 @@ def test_a_run_on_two_nodes_writes_the_rows_of_one_machine(cluster: Any, make: C
 
     assert alike(bench.out) == alike(bench.folder / "plain")
     assert all(0 <= row["first_token_s"] <= row["total_s"] < 30 for row in bench.rows())
+
+
+def test_many_lanes_get_several_processes_on_a_node_but_no_more_than_it_has_cores(
+    cluster: Any, make: Callable[..., Bench]
+) -> None:
+    bench, watch = make("a", cases=12, api_key_env="SECRET_KEY"), Watch(cluster)
+    ended = run_on(cluster, bench, "compatible/a", concurrency=500, seen=watch)
+    assert [len(each) for each in watch.askers] == [1, 2]
+    assert ended.tallies["compatible/a"].done == 12
 
 
 def test_killing_a_process_and_losing_a_node_loses_and_doubles_no_row(

@@ -42,6 +42,18 @@ async def test_an_answer_comes_back_with_the_nodes_own_times(
     assert server.asked("a")[0].headers["authorization"] == f"Bearer {KEY}"
 
 
+def test_what_has_started_has_loaded_all_that_the_first_request_needs() -> None:
+    code = (
+        "import asyncio, gc, sys;"
+        "from playground.batch.node import Asker, Opening; from playground.models import ModelSpec;"
+        "spec = ModelSpec(model='compatible/a', label='a', options={'base_url': 'http://127.0.0.1:1/v1'});"
+        "asker = Asker(Opening(spec=spec, identities={'': 'http://127.0.0.1:1/v1 a'}));"
+        "print(asyncio.run(asker.start()), 'aiohttp' in sys.modules, gc.get_freeze_count() > 10_000)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "None True True", done.stderr
+
+
 async def test_a_failure_survives_the_way_back_as_it_was(server: HttpProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", KEY)
     server.script("a", Plan(status=429, retry_after=7))

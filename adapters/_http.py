@@ -1,4 +1,4 @@
-"""One streamed answer over HTTP: clients, server-sent events, limits and retries; knows no API's fields and no SDK.
+"""One streamed answer over HTTP: request, server-sent events, limits and retries; knows no API's fields and no SDK.
 
 Measured on 2 cores (400 streams): raw events read here cost 24 microseconds a token, an SDK's chunk objects 77; aiohttp
 costs 1 ms a request where the default transport costs 3 to 7. So httpx2 makes the request through `_transport`, and the
@@ -6,21 +6,18 @@ events are read here. A provider's SDK may make it instead (`_sdk.py`).
 """
 
 import asyncio
-import importlib
 import json
 import sys
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import orjson
 
 from adapters._breath import UNREAD, Breath, Usual, Waiting
+from adapters._clients import Client, Clients, load, options_for
 from adapters._endpoint import Endpoint
 from adapters._faults import fault
 from adapters._sse import Batch, Lines
@@ -29,16 +26,11 @@ from adapters.base import Chunk, GenerateConfig, Message, StopReason, Usage
 from adapters.errors import AdapterError, ConnectionBroken, Malformed, TooSlow
 from adapters.retry import retrying
 
-WARMING, WARM = threading.Lock(), set[str]()  # packages that are loaded
 BREATH = Breath()  # of all streams of this process
-CONNECTIONS = 1000
-CONNECT_LIMIT = 10.0  # seconds
-KEPT_ALIVE = 30.0  # seconds that an idle connection is kept
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}  # of the request, as the SDKs say it
 AFTER_STOP = 5.0  # seconds that token counts may come after the answer has ended
 AFTER_END = 0.2  # seconds that the server may take to close after it said it is done
 HIDDEN = {"messages", "system", "stream", "stream_options"}  # body fields that are not generation parameters
-Client = Any  # httpx2.AsyncClient, or an SDK's client on one; not imported here
 
 
 @dataclass
@@ -77,7 +69,7 @@ class HttpAdapter(ABC):
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint, self.model, self.identity = endpoint, endpoint.reference, endpoint.identity
         self._usual = Usual()
-        self._clients: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Client, None], Client]] = {}
+        self._clients = Clients(self.package, self._opened)
 
     @abstractmethod
     def body(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
@@ -108,17 +100,14 @@ class HttpAdapter(ABC):
 
         return httpx2.AsyncClient(**options)
 
+    def _opened(self) -> tuple[Any, Client]:
+        http = self.http(**options_for(self.endpoint))
+        return http, self.connect(http)
+
     @classmethod
     def warm(cls) -> None:
-        """Import what the first request would wait for. Opens no connection.
-
-        Of many requests that come at once one does the work: a client costs 27 ms, 200 of them 5 s of CPU.
-        """
-        with WARMING:
-            if cls.package not in WARM:
-                importlib.import_module(cls.package)
-                importlib.import_module("adapters._transport")
-                WARM.add(cls.package)
+        """Import what the first request would wait for. Opens no connection."""
+        load(cls.package)
 
     def sent(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
         """The parameters as a request carries them; in the key of batch runs."""
@@ -135,7 +124,7 @@ class HttpAdapter(ABC):
 
     async def _attempt(self, body: dict[str, Any]) -> AsyncGenerator[Chunk, None]:
         """One request. Once the answer is complete, a broken or slow connection is no failure any more."""
-        seen, client = Seen(), await self._client()
+        seen, client = Seen(), await self._clients.here()
         async with aclosing(self._events(client, body, seen)) as batches:
             try:
                 async for batch in batches:
@@ -250,50 +239,6 @@ class HttpAdapter(ABC):
         what = f"{self._who} did not answer with a stream of events."
         return Malformed(what, fix="Check `base_url` in models.yaml.")
 
-    async def _client(self) -> Client:
-        """This loop's client. Its keeper is an async generator: a loop closes those when it ends."""
-        loop = asyncio.get_running_loop()
-        if self.package not in WARM:
-            await asyncio.to_thread(self.warm)  # a second; other streams go on
-        if loop not in self._clients:
-            keeper = self._keep(loop)
-            self._clients[loop] = keeper, await anext(keeper)
-        return self._clients[loop][1]
-
-    async def _keep(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[Client, None]:
-        http = self._opened()
-        try:
-            yield self.connect(http)
-        finally:
-            self._clients.pop(loop, None)
-            await http.aclose()
-
-    def _opened(self) -> Any:
-        import httpx2
-
-        from adapters._transport import Transport
-
-        transport, secure = self.endpoint.transport, self.endpoint.base_url.startswith("https:")
-        if transport is None and not self._by_proxy():
-            certificates = httpx2.create_ssl_context() if secure else None
-            transport = Transport(limit=CONNECTIONS, connect=CONNECT_LIMIT, kept_alive=KEPT_ALIVE, secure=certificates)
-        limits = httpx2.Limits(
-            max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT_ALIVE
-        )
-        return self.http(
-            timeout=httpx2.Timeout(None, connect=CONNECT_LIMIT),
-            limits=limits,
-            transport=transport,
-            follow_redirects=False,  # decision 12
-        )
-
-    def _by_proxy(self) -> bool:
-        """Whether the environment sends this request through a proxy; none can reach this machine's own servers."""
-        at = urlsplit(self.endpoint.base_url)
-        known = getproxies()
-        named = at.scheme in known or "all" in known
-        return named and not self.endpoint.on_loopback and not proxy_bypass(at.hostname or "")
-
 
 def _encoded(body: dict[str, Any]) -> bytes:
     try:
@@ -306,7 +251,7 @@ def _parsed(said: str | bytes) -> object:
     """The JSON in it; else the text."""
     try:
         return json.loads(said)
-    except ValueError:
+    except (ValueError, RecursionError):
         return said if isinstance(said, str) else said.decode(errors="replace")
 
 

@@ -9,8 +9,9 @@ from abc import abstractmethod
 from types import ModuleType
 from typing import Any
 
+from adapters._clients import Client
 from adapters._faults import fault
-from adapters._http import Client, HttpAdapter
+from adapters._http import HttpAdapter
 
 MACHINE = (
     "X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime",

@@ -9,8 +9,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from adapters._clients import Client
 from adapters._endpoint import Kind, open_endpoint, receiver, why_not
-from adapters._http import Client, Seen
+from adapters._http import Seen
 from adapters._sdk import SdkAdapter
 from adapters.base import Adapter, Example, GenerateConfig, Message, StopReason
 

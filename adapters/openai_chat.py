@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters._chat import ChatCompletions
+from adapters._clients import Client
 from adapters._endpoint import Kind, open_endpoint, receiver, why_not
-from adapters._http import Client
 from adapters._sdk import SdkAdapter
 from adapters.base import Adapter, Example
 

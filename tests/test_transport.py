@@ -12,11 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx2
 import pytest
 
-from adapters import _http, registry
+from adapters import _clients, registry
 from adapters._breath import UNREAD, Breath
+from adapters._endpoint import read_endpoint
 from adapters._transport import Transport
 from adapters.base import GenerateConfig, Message, complete
 from adapters.loop import new_loop
+from adapters.openai_compatible import KIND
 from tests.http_provider import HttpProvider, Plan
 
 ASK = (Message("user", "chest pain"),)
@@ -152,9 +154,7 @@ def test_no_proxy_names_hosts_that_are_asked_directly(monkeypatch: pytest.Monkey
     monkeypatch.setenv("NO_PROXY", "gpu.hospital.example")
 
     def by_proxy(url: str) -> bool:
-        adapter = registry.create("compatible/m", {"base_url": url})
-        assert isinstance(adapter, _http.HttpAdapter)
-        return adapter._by_proxy()
+        return _clients.by_proxy(read_endpoint(KIND, "m", {"base_url": url}, {}))
 
     assert by_proxy("https://api.example/v1")
     assert not by_proxy("https://gpu.hospital.example/v1")

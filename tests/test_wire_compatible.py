@@ -50,6 +50,7 @@ async def test_an_answer_arrives_whole_however_the_network_cuts_it(size: int) ->
         (502, b"<html><body>Bad Gateway</body></html>", ServerFailed, "(status 502)."),
         (503, b"", ServerFailed, "(status 503)."),
         (500, b"\xff\xfe no UTF-8", ServerFailed, "no UTF-8"),
+        (500, b"[" * 200_000, ServerFailed, "(status 500): [[["),
     ],
 )  # fmt: skip
 async def test_a_refused_request_names_what_happened_and_the_fix(

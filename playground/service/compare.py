@@ -6,56 +6,31 @@ visitor may see. Whatever a page sends is checked again.
 
 import asyncio
 import logging
-import random
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any
 
-from adapters.base import Message
-from adapters.errors import AdapterError
-from playground import __version__
-from playground.answering import Question, Refused, response, score_records, side_for
 from playground.errors import BadInput, NotAllowed
 from playground.library import Library
-from playground.models import Models, ModelSpec
-from playground.presenting import running_comparison, running_side, stored_comparison, stored_side
-from playground.prompt import Prompt, build
+from playground.models import Models
+from playground.presenting import stored_comparison
+from playground.prompt import build
 from playground.records import Comparison, Response
 from playground.requests import CompareRequest, read_request, read_sampling
 from playground.runner import Background, Limits, Run, Side
+from playground.service.live import Live
 from playground.store import Store
 from playground.task import Case, Task
 from playground.views import ComparisonView, ModelView, PromptView
 
 log = logging.getLogger(__name__)
-KEYS = ("A", "B", "C", "D")
 WRITERS = 16  # threads that score and wait for a commit; those that wait at once share one
 KEPT = 500  # finished runs whose failed sides can still be tried again
 BLIND_TICK = 0.5  # seconds between two views of a blind run: its rhythm tells nothing of how fast a side is
-
-
-@dataclass(eq=False)
-class Live:
-    """A run as the server knows it: who asked, what, and how far each side is."""
-
-    record: Comparison
-    task: Task
-    case: Case
-    specs: Mapping[str, ModelSpec]
-    sides: dict[str, Side]
-    prompts: Mapping[str, Prompt]
-    notices: Mapping[str, str]
-    responses: dict[str, Response] = field(default_factory=dict)
-    attempts: dict[str, int] = field(default_factory=dict)
-    run: Run | None = None
-    reference: str | None = None
-    busy: bool = True  # it runs, or a side of it is being tried again
 
 
 class Compare:
@@ -139,7 +114,7 @@ class Compare:
         try:
             if await asyncio.to_thread(self._store.ratings, comparison=comparison):
                 raise BadInput("This run is rated, so it can no longer change. Run the case again.")
-            await asyncio.to_thread(self._renew, live, side)
+            await asyncio.to_thread(live.renew, side, self._models)
         except BaseException:
             live.busy = False
             raise
@@ -175,65 +150,12 @@ class Compare:
         return live
 
     def _prepare(self, request: CompareRequest, owner: str) -> Live:
-        requested = list(request.sides)
-        if request.blind:
-            random.SystemRandom().shuffle(requested)
-        task, case, keys = request.task, request.case, KEYS[: len(requested)]
-        pool, (shots, seed) = self.library.cases(task.id), (request.shots, request.seed)
-        specs = {key: self._models.spec(side.model) for key, side in zip(keys, requested, strict=True)}
-        instrument = self.library.instrument(task.instrument)
-        record = Comparison(
-            id=secrets.token_hex(16),
-            owner=owner,
-            task=task.id,
-            case=case.id,
-            case_sha256=case.sha256(),
-            case_inputs=case.inputs,
-            case_target=case.target,
-            source=case.source,
-            licence=case.licence,
-            restricted=case.restricted,
-            instrument=instrument.id,
-            instrument_version=instrument.version,
-            blinded=request.blind,
-            shots=shots,
-            seed=seed,
-            prompt_sha256=build(task, case, pool, shots=shots, seed=seed).sha256,
-            app_version=__version__,
-            created=datetime.now(UTC),
-        )
-        self._store.add_comparison(record)
-        question = Question(task=task, case=case, pool=pool, shots=shots, seed=seed, max_tokens=request.max_tokens)
-        made = {
-            key: side_for(key, specs[key], self._models, question, temperature=side.temperature)
-            for key, side in zip(keys, requested, strict=True)
-        }
-        live = Live(
-            record=record,
-            task=task,
-            case=case,
-            specs=specs,
-            sides={k: side for k, (side, _) in made.items()},
-            prompts={k: fitted.prompt for k, (_, fitted) in made.items()},
-            notices={k: fitted.notice for k, (_, fitted) in made.items()},
-            reference=task.reference(case),
-        )
-        self._live[record.id] = live
+        live = Live.prepared(request, owner=owner, library=self.library, models=self._models)
+        self._store.add_comparison(live.record)
+        self._live[live.record.id] = live
         for name in [n for n, kept in self._live.copy().items() if not kept.busy][: max(0, len(self._live) - KEPT)]:
             self._live.pop(name, None)
         return live
-
-    def _renew(self, live: Live, key: str) -> None:
-        """A fresh side for another attempt; the adapter is opened again, since its trouble may be gone."""
-        old = live.sides[key]
-        adapter = old.adapter
-        try:
-            adapter = self._models.adapter(live.specs[key], task=live.task.id)
-        except AdapterError as error:
-            adapter = Refused(live.specs[key].model, error)
-        messages: tuple[Message, ...] = live.prompts[key].messages
-        live.sides[key] = Side(key, adapter, messages, old.config)
-        del live.responses[key]
 
     async def _answer(self, live: Live, keys: tuple[str, ...]) -> AsyncGenerator[ComparisonView, None]:
         sides = [live.sides[key] for key in keys]
@@ -241,7 +163,7 @@ class Compare:
         written: dict[str, Future[Response]] = {}
         shown = time.monotonic()
         try:
-            yield self._running_view(live)
+            yield live.view()
             async with aclosing(live.run.updates()) as updates:
                 async for _ in updates:
                     for side in sides:
@@ -250,7 +172,7 @@ class Compare:
                     due = not live.record.blinded or time.monotonic() - shown >= BLIND_TICK
                     if due and any(side.live for side in sides):
                         shown = time.monotonic()
-                        yield self._running_view(live)
+                        yield live.view()
             await asyncio.gather(*(asyncio.wrap_future(f) for f in written.values()))
         finally:
             live.run.stop()
@@ -268,38 +190,11 @@ class Compare:
         return self._stored_view(record, number=ratings[-1].number if ratings else None, notices=live.notices)
 
     def _finish(self, live: Live, side: Side) -> Response:
-        """Score and store one side, in a thread. Only a side that ended by itself is scored."""
-        state = side.outcome
-        completion = side.completion()
-        scores = score_records(completion.text, live.case, live.task) if state == "done" else ()
-        attempt = live.attempts.get(side.key, 0) + 1
-        record = response(
-            comparison=live.record.id,
-            side=side.key,
-            attempt=attempt,
-            spec=live.specs[side.key],
-            state=state,
-            completion=completion,
-            error=side.error,
-            prompt=live.prompts[side.key],
-            scores=scores,
-        )
+        """Score and store one side, in a thread."""
+        record = live.scored(side)
         self._store.add_response(record)
-        live.responses[side.key], live.attempts[side.key] = record, attempt
+        live.keep(record)
         return record
-
-    # -- views
-
-    def _running_view(self, live: Live) -> ComparisonView:
-        blind, views = live.record.blinded, []
-        for key, side in live.sides.items():
-            spec, notice = live.specs[key], live.notices[key]
-            if done := live.responses.get(key):
-                view = stored_side(done, blind=blind, sends_to=spec.sends_to, notice=notice)
-            else:
-                view = running_side(side, label=spec.label, blind=blind, sends_to=spec.sends_to, notice=notice)
-            views.append(view)
-        return running_comparison(live.record, views, reference=live.reference)
 
     def _stored_view(
         self, record: Comparison, *, number: int | None, notices: Mapping[str, str] | None = None

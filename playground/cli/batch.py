@@ -42,7 +42,7 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="Cases of each task.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Requests at once for each model; default 10.")] = None,
     max_cost: Annotated[float | None, typer.Option(help="Start nothing more beyond this sum.")] = None,
-    rate: Annotated[list[str] | None, typer.Option(help="MODEL=N requests per second.")] = None,
+    rate: Annotated[list[str] | None, typer.Option(help="MODEL=N or MODEL=N/s: requests per second.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, max=2)] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1)] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
@@ -75,7 +75,7 @@ def _rates(words: list[str]) -> dict[str, float]:
     for word in words:
         model, equals, number = word.rpartition("=")
         try:
-            rates[model] = float(number)
+            rates[model] = float(number.removesuffix("/s"))
         except ValueError:
             equals = ""
         if not equals or not model or not 0 < rates.get(model, 0) < 1e6:

@@ -174,6 +174,17 @@ def test_a_bad_plan_is_one_clear_line(
     assert not ran.out.exists()
 
 
+@pytest.mark.parametrize("rate", ["5", "5/s"])
+def test_a_rate_on_the_command_line_is_kept(
+    make: Make, server: HttpProvider, here: Callable[..., Said], rate: str
+) -> None:
+    ran = make("a", cases=4)
+    words = ["--task", "pairs", "--model", A, "--concurrency", 4, "--rate", f"{A}={rate}", "--out", ran.out]
+    assert here(ran, "run", *words)[0] == 0
+    begun = sorted(request.started for request in server.asked("a"))
+    assert begun[-1] - begun[0] > 0.55, "four requests at five a second"
+
+
 def test_bad_folders_are_one_clear_line(make: Make, here: Callable[..., Said]) -> None:
     ran = make("a", "b", cases=2)
     assert here(ran, *words_of(ran))[0] == 0

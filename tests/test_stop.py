@@ -90,5 +90,6 @@ def test_a_stop_in_mid_stream_closes_requests_stores_what_came_and_ends_well(
     assert [r.state for r in stored.responses] == ["stopped", "done"]
     assert stored.responses[0].text.startswith("word word")
     assert stored.responses[0].scores == ()
-    ends = [line for line in (tmp_path / "log.txt").read_text().splitlines() if RAISED.match(line)]
-    assert [line for line in ends if "CancelledError" not in line] == [], "uvicorn tells of the streams it cut off"
+    said = (tmp_path / "log.txt").read_text()
+    assert "Traceback" not in said
+    assert not RAISED.search(said)

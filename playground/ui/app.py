@@ -3,7 +3,9 @@
 Streams and the database are opened before a start and closed after it has returned.
 """
 
+import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
@@ -104,6 +106,11 @@ def _settle() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
+def _no_error(record: logging.LogRecord) -> bool:
+    """Streams of open pages that a stop cuts off after `GRACE` are none; uvicorn logs each with a traceback."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; then close streams, write what is left, close the database."""
     check_address(settings)
@@ -112,6 +119,7 @@ def serve(settings: Settings) -> None:
         app = web(playground)
         warm.join()
         _settle()
+        logging.getLogger("uvicorn.error").addFilter(_no_error)
         signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again after its shutdown
         signal.signal(signal.SIGINT, lambda *_: None)
         where = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
@@ -151,6 +159,7 @@ def launch(playground: Playground, demo: gr.Blocks) -> None:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):  # before a first visitor is let in: a stop then saves what is written
         signal.signal(name, lambda *_: stop.set())
+    logging.getLogger("uvicorn.error").addFilter(_no_error)
     demo.launch(
         server_name=settings.host,
         server_port=settings.port,

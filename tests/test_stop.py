@@ -1,5 +1,6 @@
 """A stop in mid-stream, in both starts: requests are closed, what came is stored, the database is closed, code 0."""
 
+import http.client
 import os
 import re
 import signal
@@ -53,6 +54,18 @@ def start(how: list[str], folder: Path, provider: HttpProvider, port: int) -> su
     raise AssertionError((folder / "log.txt").read_text())
 
 
+def page_left_open(port: int) -> http.client.HTTPConnection:
+    """What a browser holds while a page is open: a stream that ends with the page."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", "/")
+    answer = connection.getresponse()
+    answer.read()
+    cookie = (answer.getheader("set-cookie") or "").partition(";")[0]
+    connection.request("GET", "/gradio_api/heartbeat/0123456789ab", headers={"cookie": cookie})
+    assert connection.getresponse().status == 200
+    return connection
+
+
 @pytest.mark.parametrize(
     ("how", "sign"),
     [(["-m", "playground", "serve"], signal.SIGTERM), (["app.py"], signal.SIGINT)],
@@ -72,10 +85,12 @@ def test_a_stop_in_mid_stream_closes_requests_stores_what_came_and_ends_well(
         ask = {"task": "pairs", "case": "one", "sides": SIDES}
         threading.Thread(target=lambda: client.submit(ask, api_name="/compare"), daemon=True).start()
         provider.wait(lambda: provider.asked("slow") and provider.asked("slow")[0].sent > 5, timeout=30)
+        page = page_left_open(port)
         told = time.monotonic()
         process.send_signal(sign)
         assert process.wait(12) == 0, (tmp_path / "log.txt").read_text()
         assert time.monotonic() - told < 8
+        page.close()
     finally:
         if process.poll() is None:
             process.kill()

@@ -17,7 +17,7 @@ from adapters.base import Adapter, Example
 PROVIDER = "compatible"
 KIND = Kind(
     provider=PROVIDER,
-    who="The server",
+    who="a server that is not named yet",  # until `base_url` says where it is
     package="httpx2",
     needs="'httpx2>=2.16,<3' 'aiohttp>=3.14'",
     without=frozenset({"api_version"}),

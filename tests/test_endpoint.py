@@ -68,7 +68,7 @@ def test_a_wrong_option_is_named_with_the_fix(options: dict[str, Any], says: str
         ("compatible/m", {"base_url": "http://127.0.0.1.example.org/v1"}, "127.0.0.1.example.org"),
         ("compatible/m", {"base_url": "http://10.0.0.7:8000/v1"}, "10.0.0.7"),
         ("compatible/m", {"base_url_env": "MY_URL"}, "gpu.example.org"),
-        ("compatible/m", {"base_url_env": "NOT_SET"}, "The server"),
+        ("compatible/m", {"base_url_env": "NOT_SET"}, "a server that is not named yet"),
         ("baseline/lead", {}, None),
     ],
 )

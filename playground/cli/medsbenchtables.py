@@ -27,11 +27,11 @@ def _print_board(cells: Sequence[Cell]) -> None:
     metrics = ", ".join(dict.fromkeys(c.metric for c in cells if c.metric))
     title = f"{cells[0].category}: {SOURCES[cells[0].source]}" + (f" ({metrics})" if metrics else "")
     sizes = {name: Counter(c.n for c in cells if c.column == name).most_common(1)[0][0] for name in columns}
-    shown = _table(title, [name + (f"\nn={sizes[name]}" if sizes[name] else "") for name in columns])
+    shown = _table([name + (f"\nn={sizes[name]}" if sizes[name] else "") for name in columns])
     for model in dict.fromkeys(c.model for c in cells):
         own = {c.column: c for c in cells if c.model == model}
         shown.add_row(model, *(_cell(own.get(name), sizes[name], marks) for name in columns))
-    _print(shown)
+    _print(title, shown)
     for number, mark in enumerate(marks, 1):
         out.print(f"  !{number} {mark}", markup=False, soft_wrap=True)
     for caveat in dict.fromkeys(f"{c.column}: {c.caveat}" for c in cells if c.caveat):
@@ -58,7 +58,7 @@ def _print_category(category: str, found: Mapping[str, ModelResults]) -> None:
     if not shown:
         return
     metrics = "/".join(dict.fromkeys(METRIC_NAMES[m] for c in shown for m in c.metrics))
-    table = _table(f"{category} ({metrics})", [c.name for c in shown] + ["Avg."])
+    table = _table([c.name for c in shown] + ["Avg."])
     for model, result in found.items():
         cells = []
         for c in shown:
@@ -67,7 +67,7 @@ def _print_category(category: str, found: Mapping[str, ModelResults]) -> None:
         mean = result.averages().get(category)
         cells.append(_average(mean) if mean else "-")
         table.add_row(model, *cells)
-    _print(table)
+    _print(f"{category} ({metrics})", table)
     tokenisers = {
         name for r in found.values() for t, name in r.tokenisers().items() if any(t in c.tasks for c in shown)
     }
@@ -75,14 +75,16 @@ def _print_category(category: str, found: Mapping[str, ModelResults]) -> None:
         out.print(f"BLEU-1 tokens: {', '.join(sorted(tokenisers))}; ROUGE-L: rouge 1.0.1")
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(box=None, title=title, title_justify="left")
+def _table(columns: Sequence[str]) -> Table:
+    table = Table(box=None)
     for name in ("Model", *columns):
         table.add_column(name, overflow="fold")  # a narrow terminal breaks a value, but never cuts it
     return table
 
 
-def _print(table: Table) -> None:
+def _print(title: str, table: Table) -> None:
+    """The title is a line of its own: as the table's it would be broken where the table is narrow."""
+    out.print(title, style="italic", markup=False, soft_wrap=True)
     (out if out.is_terminal else Console(highlight=False, width=WIDE)).print(table)
 
 

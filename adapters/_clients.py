@@ -8,11 +8,13 @@ import asyncio
 import importlib
 import threading
 from collections.abc import AsyncGenerator, Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from adapters._endpoint import Endpoint
+from adapters._endpoint import Endpoint, is_address
+from adapters.errors import Unavailable
 
 CONNECTIONS = 1000
 CONNECT_LIMIT = 10.0  # seconds
@@ -34,10 +36,10 @@ def load(package: str) -> None:
 
 
 class Clients:
-    """`opened` makes an httpx2 client and what asks through it, which may be the same."""
+    """`made` gives an httpx2 client, `connect` what asks through it, which may be the same."""
 
-    def __init__(self, package: str, opened: Callable[[], tuple[Any, Client]]) -> None:
-        self._package, self._opened = package, opened
+    def __init__(self, package: str, made: Callable[[], Any], connect: Callable[[Any], Client]) -> None:
+        self._package, self._made, self._connect = package, made, connect
         self._kept: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Client, None], Client]] = {}
 
     async def here(self) -> Client:
@@ -51,38 +53,46 @@ class Clients:
         return self._kept[loop][1]
 
     async def _keep(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[Client, None]:
-        http, client = self._opened()
+        http = self._made()
         try:
-            yield client
+            yield self._connect(http)
         finally:
             self._kept.pop(loop, None)
             await http.aclose()
 
 
-def options_for(endpoint: Endpoint) -> dict[str, Any]:
-    """What an httpx2 client for this endpoint is made with. `transport` None: it has to know the proxies itself."""
+def http_client(endpoint: Endpoint) -> Any:
+    """An httpx2 client for this endpoint, on aiohttp. Raises `Unavailable` for a proxy that is none of HTTP."""
     import httpx2
 
     from adapters._transport import Transport
 
-    transport, secure = endpoint.transport, endpoint.base_url.startswith("https:")
-    if transport is None and not by_proxy(endpoint):
-        certificates = httpx2.create_ssl_context() if secure else None
-        transport = Transport(limit=CONNECTIONS, connect=CONNECT_LIMIT, kept_alive=KEPT_ALIVE, secure=certificates)
-    limits = httpx2.Limits(
-        max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT_ALIVE
+    transport = endpoint.transport or Transport(
+        limit=CONNECTIONS,
+        connect=CONNECT_LIMIT,
+        kept_alive=KEPT_ALIVE,
+        secure=httpx2.create_ssl_context() if endpoint.base_url.startswith("https:") else None,
+        proxy=proxy_of(endpoint),
     )
-    return {
-        "timeout": httpx2.Timeout(None, connect=CONNECT_LIMIT),
-        "limits": limits,
-        "transport": transport,
-        "follow_redirects": False,  # decision 12
-    }
+    return httpx2.AsyncClient(
+        transport=transport,
+        timeout=httpx2.Timeout(None, connect=CONNECT_LIMIT),
+        follow_redirects=False,  # decision 12
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none: a server need not know its visitors again
+    )
 
 
-def by_proxy(endpoint: Endpoint) -> bool:
-    """Whether the environment sends this request through a proxy; none can reach this machine's own servers."""
-    at = urlsplit(endpoint.base_url)
-    known = getproxies()
-    named = at.scheme in known or "all" in known
-    return named and not endpoint.on_loopback and not proxy_bypass(at.hostname or "")
+def proxy_of(endpoint: Endpoint) -> str | None:
+    """The proxy of the environment for these requests; none can reach this machine's own servers.
+
+    The one for the address's scheme counts, else the one for all. Raises `Unavailable` for SOCKS and the like.
+    """
+    at, known = urlsplit(endpoint.base_url), getproxies()
+    proxy = known.get(at.scheme) or known.get("all")
+    if not proxy or endpoint.on_loopback or proxy_bypass(at.hostname or ""):
+        return None
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    if not is_address(url):
+        fix = "Set HTTPS_PROXY to http://HOST:PORT, or name the model's host in NO_PROXY; then restart."
+        raise Unavailable("The environment's proxy is no HTTP proxy.", fix=fix)
+    return url

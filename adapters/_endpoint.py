@@ -144,9 +144,11 @@ def _url(kind: Kind, reference: str, options: Mapping[str, Any], env: Mapping[st
     if variable and not env.get(variable):
         raise Unavailable("Its address is not set.", fix=f"Set {variable}, then restart.")
     url = str(env[variable] if variable else options.get("base_url") or kind.base_url or "").strip().rstrip("/")
-    if not _is_address(url):
+    if not is_address(url):
         fix = "Write `base_url` among its options in models.yaml, such as http://127.0.0.1:11434/v1."
-        raise BadRequest(f"{reference} has no address that starts with http:// or https://.", fix=fix)
+        raise BadRequest(f"{reference} has no usable address: http:// or https://, and a host.", fix=fix)
+    if kind.base_url and urlsplit(url).query:
+        raise BadRequest(f"{reference}: the query of its address would be lost.", fix="Leave it out of `base_url`.")
     return url
 
 
@@ -158,12 +160,18 @@ def _model(name: str, options: Mapping[str, Any], env: Mapping[str, str]) -> str
     return str(options.get("model") or name)
 
 
-def _is_address(url: str) -> bool:
+def is_address(url: str) -> bool:
+    """Whether it is http:// or https:// with a host and, if any, a port that can be."""
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
+        host = (parts.hostname or "").encode("idna")  # as it is looked up; raises for a name that no host can have
+        return parts.scheme in ("http", "https") and bool(host) and parts.port != 0 and _is_plain(url)
+    except ValueError:  # also a port that is no number
         return False
+
+
+def _is_plain(url: str) -> bool:
+    return url.isprintable() and " " not in url
 
 
 def _is_loopback(url: str) -> bool:

@@ -112,11 +112,13 @@ def _moved(party: Party, headers: Mapping[str, str]) -> AdapterError:
 def _where(party: Party, location: str) -> str:
     """Without user name, password and query."""
     try:
-        parts = urlsplit(party.clean(location))
+        parts = urlsplit(location)
     except ValueError:
         return ""
-    host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
-    return f" to {host}{parts.path}" if host or parts.path else ""
+    scheme = f"{parts.scheme}:" if parts.scheme else ""
+    host = f"{scheme}//{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+    path = "" if "@" in parts.path else parts.path
+    return f" to {party.clean(host + path)}" if host or path else ""
 
 
 def _no_access(party: Party, status: int | None, said: str) -> AdapterError:

@@ -12,18 +12,19 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
 
 from adapters._breath import UNREAD, Breath, Usual, Waiting
-from adapters._clients import Client, Clients, load, options_for
+from adapters._clients import Client, Clients, http_client, load
 from adapters._endpoint import Endpoint
 from adapters._faults import fault
 from adapters._sse import Batch, Lines
 from adapters._text import split_half, whole
 from adapters.base import Chunk, GenerateConfig, Message, StopReason, Usage
-from adapters.errors import AdapterError, ConnectionBroken, Malformed, TooSlow
+from adapters.errors import AdapterError, ConnectionBroken, Malformed, TooSlow, Unavailable
 from adapters.retry import retrying
 
 BREATH = Breath()  # of all streams of this process
@@ -69,7 +70,7 @@ class HttpAdapter(ABC):
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint, self.model, self.identity = endpoint, endpoint.reference, endpoint.identity
         self._usual = Usual()
-        self._clients = Clients(self.package, self._opened)
+        self._clients = Clients(self.package, partial(http_client, endpoint), self.connect)
 
     @abstractmethod
     def body(self, messages: Sequence[Message], config: GenerateConfig) -> dict[str, Any]:
@@ -90,19 +91,9 @@ class HttpAdapter(ABC):
         request = client.build_request("POST", self.endpoint.at(self.path), content=body)
         response = await client.send(request, stream=True)
         if not response.is_success:
-            said = await response.aread()  # and lets it go
+            said = await _said(response)
             raise fault(self.endpoint.party, _parsed(said), status=response.status_code, headers=response.headers)
         return response
-
-    def http(self, **options: Any) -> Any:
-        """An httpx2 client; without a transport in `options` it has to know the proxies of the environment."""
-        import httpx2
-
-        return httpx2.AsyncClient(**options)
-
-    def _opened(self) -> tuple[Any, Client]:
-        http = self.http(**options_for(self.endpoint))
-        return http, self.connect(http)
 
     @classmethod
     def warm(cls) -> None:
@@ -178,6 +169,9 @@ class HttpAdapter(ABC):
                     response = await self.post(client, _encoded(body))
                 except _broken() as error:  # also a connection that took too long to open
                     raise self.no_connection() from error
+                except (ValueError, sys.modules["httpx2"].InvalidURL) as error:  # what no check of the address foresaw
+                    fix = "Check `base_url` in models.yaml."
+                    raise Unavailable(f"{self._who} cannot be asked at this address.", fix=fix) from error
                 stack.push_async_callback(response.aclose)
                 kind = response.headers.get("content-type", "")
                 text = (await response.aread()).decode(errors="replace") if "html" in kind or "json" in kind else None
@@ -245,6 +239,17 @@ def _encoded(body: dict[str, Any]) -> bytes:
         return orjson.dumps(body)
     except orjson.JSONEncodeError:  # half a character, a whole number of more than 64 bits
         return json.dumps(body).encode()
+
+
+async def _said(response: Any) -> bytes:
+    """The body of a refusal; nothing where it breaks or does not come, since the status says enough."""
+    try:
+        async with asyncio.timeout(AFTER_STOP):
+            return await response.aread()
+    except (TimeoutError, *_broken()):
+        return b""
+    finally:
+        await response.aclose()
 
 
 def _parsed(said: str | bytes) -> object:

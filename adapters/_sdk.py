@@ -35,9 +35,6 @@ class SdkAdapter(HttpAdapter):
         """For a client's default headers: what the SDK would tell the receiver about this machine is left out."""
         return dict.fromkeys(MACHINE, self.sdk.omit)
 
-    def http(self, **options: Any) -> Any:
-        return self.sdk.DefaultAioHttpClient(**options)  # by itself on aiohttp, also behind a proxy
-
     async def post(self, client: Client, body: bytes) -> Any:
         sdk = self.sdk
         try:

@@ -1,4 +1,4 @@
-"""aiohttp under an httpx2 client, on sockets that can be left alone for a while; knows no API and no proxy.
+"""aiohttp under an httpx2 client, on sockets that can be left alone for a while; knows no API.
 
 The SDKs bring such a transport, but hide the connection. A loop wakes for every packet, whoever reads it: at 400
 streams of 50 tokens a second that is most of the work, and the kernel would gather them for nothing. Figures stand in
@@ -17,12 +17,18 @@ from adapters._breath import UNREAD
 
 
 class Transport(httpx2.AsyncBaseTransport):
-    """Connections of the running loop. `connect` and `kept_alive` in seconds; `secure`: which certificates to trust."""
+    """Connections of the running loop. `connect` and `kept_alive` in seconds; `secure`: which certificates to trust.
 
-    def __init__(self, *, limit: int, connect: float, kept_alive: float, secure: ssl.SSLContext | None) -> None:
+    `proxy` is told, not looked up by aiohttp, which would also read ~/.netrc and then refuse a key.
+    """
+
+    def __init__(
+        self, *, limit: int, connect: float, kept_alive: float, secure: ssl.SSLContext | None, proxy: str | None = None
+    ) -> None:
         connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=kept_alive, ssl=secure or True)
         self._session = aiohttp.ClientSession(
             connector=connector,
+            proxy=proxy,
             timeout=aiohttp.ClientTimeout(sock_connect=connect),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,  # httpx2 does it
@@ -30,9 +36,12 @@ class Transport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Raises what aiohttp raises; an SDK turns that into its own connection error."""
+        url = request.url
+        if url.userinfo:  # httpx2 has made a header of it, and aiohttp refuses to have both
+            url = url.copy_with(username="", password="")
         answer = await self._session.request(
             request.method,
-            str(request.url),
+            str(url),
             headers=request.headers.multi_items(),
             data=await request.aread() or None,
             allow_redirects=False,  # what is done about them is httpx2's affair

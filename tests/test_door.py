@@ -295,3 +295,16 @@ def test_a_stop_in_the_first_moment_is_graceful_too(started: tuple[int, subproce
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     assert "Traceback" not in log.read_text()
+
+
+def test_a_stop_at_the_line_that_tells_the_address_is_not_lost(tmp_path: Path) -> None:
+    environment = {**os.environ, "PLAYGROUND_DATA": str(tmp_path), "PLAYGROUND_PORT": str(free_port())}
+    command = [sys.executable, "-m", "playground", "serve"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "Ctrl-C stops it" in next(line for line in process.stderr if "playground on" in line)
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(10) == 0
+        finally:
+            process.kill()

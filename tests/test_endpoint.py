@@ -38,6 +38,11 @@ def test_what_is_missing_is_said_with_the_fix(model: str, options: dict[str, Any
         ({}, "Write `base_url`"),
         ({"base_url": "localhost:11434"}, "http:// or https://"),
         ({"base_url": "http://127.0.0.1:port/v1"}, "http:// or https://"),
+        ({"base_url": "http://gpu..hospital.example/v1"}, "http:// or https://"),
+        ({"base_url": f"http://{'a' * 70}.example/v1"}, "http:// or https://"),
+        ({"base_url": "http://my server/v1"}, "http:// or https://"),
+        ({"base_url": "http://127.0.0.1:9/v\t1"}, "http:// or https://"),
+        ({"base_url": "http://127.0.0.1:9/v1\x7f/"}, "http:// or https://"),
         ({**HERE, "tempreature": 0}, "Did you mean 'temperature'?"),
         ({**HERE, "api_version": "2023-06-01"}, "does not exist"),
         ({**HERE, "temperature": "cold"}, "temperature: omit"),
@@ -100,3 +105,10 @@ def test_identity_follows_the_environment_and_holds_no_secret(monkeypatch: pytes
     monkeypatch.setenv("MY_URL", "https://me:secret@lab.example/v1?token=secret")
     first = registry.create("compatible/m", {"base_url_env": "MY_URL"})
     assert getattr(first, "identity", None) == "https://lab.example/v1 m"
+
+
+@pytest.mark.parametrize("model", ["openai/m", "anthropic/m"])
+def test_a_query_that_an_sdk_would_lose_is_refused(model: str) -> None:
+    reason = registry.unavailable(model, {"base_url": "https://gateway.example/v1?tenant=ward"})
+    assert reason == f"{model}: the query of its address would be lost. Leave it out of `base_url`."
+    assert registry.unavailable("compatible/m", {"base_url": "https://gateway.example/v1?tenant=ward"}) is None

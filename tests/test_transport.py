@@ -17,9 +17,11 @@ from adapters._breath import UNREAD, Breath
 from adapters._endpoint import read_endpoint
 from adapters._transport import Transport
 from adapters.base import GenerateConfig, Message, complete
+from adapters.errors import ServerFailed, Unavailable
 from adapters.loop import new_loop
 from adapters.openai_compatible import KIND
 from tests.http_provider import HttpProvider, Plan
+from tests.wire import opened, recorded
 
 ASK = (Message("user", "chest pain"),)
 CONFIG = GenerateConfig(max_tokens=32)
@@ -79,6 +81,17 @@ async def test_an_answer_let_go_while_it_rests_is_closed_at_the_server(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     await server.until(lambda: server.asked("m")[0].closed_by_client, timeout=1)
+
+
+async def test_name_and_password_of_an_address_are_told_to_its_server_and_nobody_else(server: HttpProvider) -> None:
+    server.script("m", Plan("fine"), Plan(status=500))
+    url = server.openai_url.replace("http://", "http://ward:secret%21@")
+    adapter = registry.create("compatible/m", {"base_url": url, "max_retries": 0})
+    assert (await complete(adapter, ASK, CONFIG)).text == "fine"
+    assert server.asked("m")[0].headers["authorization"] == "Basic d2FyZDpzZWNyZXQh"
+    with pytest.raises(ServerFailed) as failed:
+        await complete(adapter, ASK, CONFIG)
+    assert "secret" not in str(failed.value) + adapter.identity
 
 
 async def test_a_connection_serves_one_answer_after_another(server: HttpProvider) -> None:
@@ -149,16 +162,48 @@ async def test_this_machines_own_server_is_asked_past_the_proxy(
     assert canned[1] == []
 
 
+def proxy_of(url: str) -> str | None:
+    return _clients.proxy_of(read_endpoint(KIND, "m", {"base_url": url}, {}))
+
+
 def test_no_proxy_names_hosts_that_are_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "gpu.hospital.example")
+    assert proxy_of("https://api.example/v1") == "http://proxy.example:3128"
+    assert proxy_of("https://gpu.hospital.example/v1") is None
+    assert proxy_of("http://api.example/v1") is None  # the proxy is for https alone
 
-    def by_proxy(url: str) -> bool:
-        return _clients.by_proxy(read_endpoint(KIND, "m", {"base_url": url}, {}))
 
-    assert by_proxy("https://api.example/v1")
-    assert not by_proxy("https://gpu.hospital.example/v1")
-    assert not by_proxy("http://api.example/v1")  # the proxy is for https alone
+def test_the_proxy_of_the_scheme_counts_whatever_stands_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "proxy.example:3128")
+    monkeypatch.setenv("ALL_PROXY", "socks5://proxy.example:1080")
+    assert proxy_of("https://api.example/v1") == "http://proxy.example:3128"
+    with pytest.raises(Unavailable, match=r"no HTTP proxy\. Set HTTPS_PROXY to http://HOST:PORT"):
+        proxy_of("http://api.example/v1")
+    assert proxy_of("http://127.0.0.1:9/v1") is None
+
+
+@pytest.mark.parametrize("model", ["compatible/m", "openai/m"])
+async def test_a_proxy_that_cannot_be_used_fails_its_own_model_with_the_fix(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://me:secret@proxy.example:1080")
+    monkeypatch.setenv("A_KEY", "k")
+    adapter = registry.create(model, {"base_url": "https://api.example/v1", "api_key_env": "A_KEY"})
+    with pytest.raises(Unavailable, match="or name the model's host in NO_PROXY") as failed:
+        await complete(adapter, ASK, CONFIG)
+    assert "secret" not in str(failed.value)
+
+
+@pytest.mark.parametrize("model", ["compatible/m", "openai/m"])
+async def test_a_cookie_of_a_server_is_not_sent_back(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "k")
+    wire = recorded("openai_normal")
+    wire.headers = {"content-type": "text/event-stream", "set-cookie": "backend=7; Path=/"}
+    adapter = opened(model, wire, base_url="http://127.0.0.1:9/v1", api_key_env="A_KEY")
+    for _ in range(2):
+        await complete(adapter, ASK, CONFIG)
+    assert ["cookie" in request.headers for request in wire.requests] == [False, False]
 
 
 def test_the_loop_is_uvloop_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,9 @@ async def test_the_path_comes_behind_the_base_address(base: str, url: str) -> No
         ("https://me:secret@elsewhere.example/v2", " to https://elsewhere.example/v2"),
         ("/v2/chat/completions", " to /v2/chat/completions"),
         ("http://[::1", ""),
+        ("//elsewhere.example/v2", " to //elsewhere.example/v2"),
+        (f"https://me:{'secret' * 90}@elsewhere.example/v2", " to https://elsewhere.example/v2"),
+        ("https:/me:secret@elsewhere.example/v2", ""),
         (None, ""),
     ],
 )
@@ -144,7 +147,17 @@ async def test_a_text_is_not_sent_on_to_another_address(
     _, error = await failed(opened(model, wire, base_url=HERE, api_key_env="A_KEY"))
     assert type(error) is Unavailable
     assert f" sends requests on{where}. If the text may go there, write the new address as `base_url`" in str(error)
+    assert "secret" not in str(error)
     assert len(wire.requests) == 1
+
+
+async def test_a_refusal_whose_body_breaks_is_still_that_refusal() -> None:
+    headers = {"content-type": "application/json", "retry-after": "90"}
+    wire = Wire(b'{"error": {"mess', status=429, headers=headers, then=httpx2.ReadError("gone"))
+    _, error = await failed(opened(MODEL, wire, base_url=HERE))
+    assert isinstance(error, RateLimited)
+    assert error.retry_after == 90
+    assert wire.stream.closed
 
 
 async def test_other_servers_get_nothing_that_was_meant_for_openai(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,13 +47,13 @@ class Wire:
     ) -> None:
         self.requests: list[httpx2.Request] = []
         self.stream = Blocks(data, size=size, then=then)
-        self._status, self._headers = status, headers or {"content-type": "text/event-stream"}
+        self._status, self.headers = status, headers or {"content-type": "text/event-stream"}
         self.transport = httpx2.MockTransport(self._answer)
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         self.stream = Blocks(self.stream.data, size=self.stream.size, then=self.stream.then)
-        return httpx2.Response(self._status, headers=self._headers, stream=self.stream)
+        return httpx2.Response(self._status, headers=self.headers, stream=self.stream)
 
     @property
     def body(self) -> dict[str, Any]:

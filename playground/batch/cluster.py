@@ -12,7 +12,7 @@ models.yaml, the messages and settings of a request, a baseline's examples. The 
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -133,13 +133,22 @@ def _places(ray: Any, work: Work, spec: ModelSpec) -> list[dict[str, Any]]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     alive = [node for node in ray.nodes() if node["Alive"]]
-    wanted = 1 if spec.model in local else -(-work.lanes(spec) // (STREAMS * len(alive)))
+    wanted = 1 if spec.model in local else -(-work.lanes(spec) // STREAMS)
+    each = spread(wanted, [int(node["Resources"].get("CPU", 1)) for node in alive])
     return [
         # an actor that needs nothing goes to any node, whatever the strategy; one byte of memory holds it there
         {"memory": 1, "scheduling_strategy": NodeAffinitySchedulingStrategy(node["NodeID"], soft=True)}
-        for node in alive
-        for _ in range(max(1, min(wanted, int(node["Resources"].get("CPU", 1)))))
+        for node, actors in zip(alive, each, strict=True)
+        for _ in range(actors)
     ]
+
+
+def spread(wanted: int, cores: Sequence[int]) -> list[int]:
+    """Actors for each node: one on every node, then on those with the fewest while cores and wishes are left."""
+    found = [1] * len(cores)
+    while sum(found) < wanted and (free := [i for i, most in enumerate(cores) if found[i] < most]):
+        found[min(free, key=found.__getitem__)] += 1
+    return found
 
 
 def share(gpus: int, models: int, number: int) -> int:

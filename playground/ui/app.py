@@ -107,7 +107,10 @@ def _settle() -> None:
 
 
 def _no_error(record: logging.LogRecord) -> bool:
-    """Streams of open pages that a stop cuts off after `GRACE` are none; uvicorn logs each with a traceback."""
+    """Streams of open pages that a stop cuts off after `GRACE` are none; uvicorn logs each with a traceback.
+
+    It cancels nothing at any other time.
+    """
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
@@ -120,24 +123,29 @@ def serve(settings: Settings) -> None:
         warm.join()
         _settle()
         logging.getLogger("uvicorn.error").addFilter(_no_error)
-        signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again after its shutdown
-        signal.signal(signal.SIGINT, lambda *_: None)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                server_header=False,
+                access_log=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=GRACE,
+                log_level="warning",
+            )
+        )
+        for name in (signal.SIGTERM, signal.SIGINT):  # until uvicorn listens itself, and when it raises it again after
+            signal.signal(name, lambda *_: setattr(server, "should_exit", True))
         where = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
         print(
             f"Clinical task playground on http://{where}:{settings.port}  (Ctrl-C stops it)",
             file=sys.stderr,
             flush=True,
         )
-        uvicorn.run(
-            app,
-            host=settings.host,
-            port=settings.port,
-            server_header=False,
-            access_log=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE,
-            log_level="warning",
-        )
+        server.run()
+        if not server.started:
+            raise PlaygroundError("The page did not start; the lines above say why.")
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import pytest
 from adapters.base import GenerateConfig, Message
 from adapters.errors import RateLimited, Unavailable
 from playground.batch.cleartext import clear_secrets
-from playground.batch.cluster import asking_on, share
+from playground.batch.cluster import asking_on, share, spread
 from playground.batch.node import Asker, Opening, Reply, Request
 from playground.batch.plan import Plan as BatchPlan
 from playground.cli.batchrun import agree
@@ -189,3 +189,18 @@ def test_a_cluster_that_cannot_be_joined_says_what_to_do(
         work = playground.batch.work(BatchPlan(tasks=("pairs",), models=("compatible/a",)))
         with pytest.raises(BadInput, match=words), asking_on(address, work):
             pytest.fail("it was joined")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cores", "actors"),
+    [
+        (1, [8, 8], [1, 1]),
+        (2, [8], [2]),
+        (10, [8, 1, 1], [8, 1, 1]),
+        (5, [2, 8], [2, 3]),
+        (3, [0], [1]),
+        (4, [4, 4], [2, 2]),
+    ],
+)
+def test_actors_go_where_cores_are_left(wanted: int, cores: list[int], actors: list[int]) -> None:
+    assert spread(wanted, cores) == actors

@@ -163,15 +163,10 @@ class HttpAdapter(ABC):
                     seen.alive, deadline = False, clock() + self.endpoint.stall_limit
 
     async def _response(self, stack: AsyncExitStack, client: Client, body: dict[str, Any], deadline: float) -> Any:
+        data = _encoded(body)
         try:
             async with asyncio.timeout_at(deadline):
-                try:
-                    response = await self.post(client, _encoded(body))
-                except _broken() as error:  # also a connection that took too long to open
-                    raise self.no_connection() from error
-                except (ValueError, sys.modules["httpx2"].InvalidURL) as error:  # what no check of the address foresaw
-                    fix = "Check `base_url` in models.yaml."
-                    raise Unavailable(f"{self._who} cannot be asked at this address.", fix=fix) from error
+                response = await self._asked(client, data)
                 stack.push_async_callback(response.aclose)
                 kind = response.headers.get("content-type", "")
                 text = (await response.aread()).decode(errors="replace") if "html" in kind or "json" in kind else None
@@ -182,6 +177,16 @@ class HttpAdapter(ABC):
         if text is not None:
             raise self._no_stream(text)
         return response
+
+    async def _asked(self, client: Client, data: bytes) -> Any:
+        """`post`, whose failures become errors of ours here: a connect that times out is no silent model."""
+        try:
+            return await self.post(client, data)
+        except _broken() as error:
+            raise self.no_connection() from error
+        except (ValueError, sys.modules["httpx2"].InvalidURL) as error:  # what no check of the address foresaw
+            fix = "Check `base_url` in models.yaml."
+            raise Unavailable(f"{self._who} cannot be asked at this address.", fix=fix) from error
 
     def no_connection(self) -> ConnectionBroken:
         own = self.endpoint.on_loopback

@@ -105,6 +105,18 @@ async def test_a_connection_that_does_not_open_is_no_slow_model(
     assert str(error).endswith("Start the server, or correct `base_url` in models.yaml.")
 
 
+@pytest.mark.parametrize("error", [httpx2.InvalidURL("no such address"), UnicodeError("label too long")])
+async def test_an_address_that_only_the_request_finds_wrong_fails_its_own_model(error: Exception) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        raise error
+
+    wire = Wire(b"")
+    wire.transport = httpx2.MockTransport(answer)
+    _, found = await failed(opened(MODEL, wire, base_url=HERE))
+    assert type(found) is Unavailable
+    assert str(found) == f"{HERE} cannot be asked at this address. Check `base_url` in models.yaml."
+
+
 async def test_something_else_than_a_stream_is_told_as_such() -> None:
     _, error = await failed(opened(MODEL, Wire(b'{"choices": []}', headers=JSON), base_url=HERE))
     assert type(error) is Malformed

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from adapters.base import Message
+from adapters.base import Adapter
 from adapters.errors import AdapterError
 from playground import __version__
 from playground.answering import Question, Refused, response, score_records, side_for
@@ -68,14 +68,11 @@ class Live:
 
     def renew(self, key: str, models: Models) -> None:
         """A fresh side for another attempt; the adapter is opened again, since its trouble may be gone."""
-        old = self.sides[key]
-        adapter = old.adapter
         try:
-            adapter = models.adapter(self.specs[key], task=self.task.id)
+            adapter: Adapter = models.adapter(self.specs[key], task=self.task.id)
         except AdapterError as error:
             adapter = Refused(self.specs[key].model, error)
-        messages: tuple[Message, ...] = self.prompts[key].messages
-        self.sides[key] = Side(key, adapter, messages, old.config)
+        self.sides[key] = Side(key, adapter, self.prompts[key].messages, self.sides[key].config)
         del self.responses[key]
 
     def scored(self, side: Side) -> Response:

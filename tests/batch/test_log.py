@@ -193,3 +193,19 @@ def test_a_disk_that_refuses_to_sync_is_told_at_the_next_row_and_at_the_end(
         lines.append(row("c2", "k2"))
     with pytest.raises(LogFailed, match="Input/output error"):
         lines.close()
+
+
+def test_rows_are_brought_to_the_disk_on_a_timer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, really = threading.Event(), os.fsync
+
+    def fsync(file: int) -> None:
+        really(file)
+        synced.set()
+
+    monkeypatch.setattr("playground.batch.lines.os.fsync", fsync)
+    log = RunLog(tmp_path, MANIFEST)
+    assert synced.wait(30), "the manifest"
+    synced.clear()
+    log.add(row())
+    assert synced.wait(30), "and a row, while the run goes on"
+    log.close()

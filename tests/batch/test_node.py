@@ -1,5 +1,6 @@
 """What a node does, without Ray: it answers as the model that the key of the answer names, or says why not."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -153,6 +154,17 @@ def test_without_ray_the_option_says_what_to_install(one: Bench) -> None:
     assert refused.returncode == 2
     assert "pip install -e '.[cluster]'" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_ray_gets_a_token_and_sends_no_statistics() -> None:
+    code = (
+        "import os, sys, types; sys.modules['ray'] = types.ModuleType('ray');"
+        "from playground.batch.cluster import _ray; _ray();"
+        "print(os.environ['RAY_AUTH_MODE'], os.environ['RAY_USAGE_STATS_ENABLED'])"
+    )
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    done = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "token 0", done.stderr
 
 
 def test_without_the_option_nothing_of_ray_is_imported(one: Bench) -> None:
